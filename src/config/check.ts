@@ -1,0 +1,97 @@
+// What can only be judged when all values are known: bounds that relate to each other, ports that clash, workers that wait for each
+// other. Pure: it looks at no file and no process (machine.ts does that).
+import type { Classified, Listener, Path, Reporter } from "./entries.js";
+import { LIMITS } from "./limits.js";
+import { nearest } from "./nearest.js";
+import type { ConfigFile } from "./schema.js";
+
+export function checkBounds(file: ConfigFile, report: Reporter): void {
+  const { limits, server } = file;
+  if (limits.outbox_soft_bytes > limits.outbox_hard_bytes) {
+    report.problem(
+      ["limits", "outbox_soft_bytes"],
+      "the soft bound is above the hard one",
+      `write at most ${limits.outbox_hard_bytes}`,
+    );
+  }
+  if (limits.outbox_hard_bytes < server.max_message_bytes) {
+    report.problem(
+      ["limits", "outbox_hard_bytes"],
+      "one message of server.max_message_bytes would not fit",
+      `write at least ${server.max_message_bytes}`,
+    );
+  }
+  if (limits.calls_in_flight_per_connection > limits.calls_in_flight) {
+    report.problem(
+      ["limits", "calls_in_flight_per_connection"],
+      "more than the bound of the whole engine",
+      `write at most ${limits.calls_in_flight}`,
+    );
+  }
+}
+
+export function checkListeners(
+  listeners: readonly { readonly path: Path; readonly listener: Listener }[],
+  report: Reporter,
+): void {
+  const taken = new Map<string, string>();
+  for (const { path, listener } of listeners) {
+    if (listener.port === 0) continue;
+    const address = `${listener.host}:${listener.port}`;
+    const owner = taken.get(address);
+    if (owner !== undefined)
+      report.problem(path, `${address} is already the address of listener ${owner}`, "choose another port");
+    else taken.set(address, listener.name);
+  }
+}
+
+export function checkWorkers(workers: Classified["workers"], file: ConfigFile, report: Reporter): void {
+  if (workers.length > LIMITS.workersMax)
+    report.problem(["workers"], `${workers.length} workers are declared`, `at most ${LIMITS.workersMax}`);
+  const names = new Set(workers.map(({ spec }) => spec.name));
+  for (const { path, spec } of workers) {
+    for (const { name } of spec.depends_on) {
+      if (!names.has(name))
+        report.problem(
+          [...path, "depends_on"],
+          `there is no worker named ${JSON.stringify(name)}`,
+          suggestion(name, names),
+        );
+    }
+    if (spec.replicas > 1 && !file.functions.some((rule) => rule.share !== undefined)) {
+      report.warning(
+        [...path, "replicas"],
+        `the functions of ${spec.name} are not shared by any pattern in functions: only one of its ${spec.replicas} processes serves them unless it registers them as shared; the others stand by`,
+      );
+    }
+  }
+  reportCycles(workers, report);
+}
+
+function suggestion(name: string, names: Iterable<string>): string {
+  const near = nearest(name, names);
+  return near === undefined ? "name a worker that has a command" : `did you mean ${JSON.stringify(near)}?`;
+}
+
+/** Depth-first walk; a worker met again while still open closes a cycle, which is told as a whole path. */
+function reportCycles(workers: Classified["workers"], report: Reporter): void {
+  const byName = new Map(workers.map((worker) => [worker.spec.name, worker]));
+  const done = new Set<string>();
+  const visit = (name: string, trail: readonly string[]): void => {
+    const worker = byName.get(name);
+    if (worker === undefined || done.has(name)) return;
+    const at = trail.indexOf(name);
+    if (at !== -1) {
+      report.problem(
+        [...worker.path, "depends_on"],
+        `workers wait for each other: ${[...trail.slice(at), name].join(" -> ")}`,
+        "remove one of these dependencies",
+      );
+      done.add(name);
+      return;
+    }
+    for (const dependency of worker.spec.depends_on) visit(dependency.name, [...trail, name]);
+    done.add(name);
+  };
+  for (const name of byName.keys()) visit(name, []);
+}

@@ -1,0 +1,160 @@
+// config.yaml from a path to a Config, or a ConfigError with every problem of it.
+//
+// The line of verbs: read the bytes, read the YAML, expand variables, read by the schema, sort the entries, check what
+// belongs together. A stage whose input is already broken is not entered; within a stage everything is reported.
+// The file is read and never written.
+import { dirname, resolve } from "node:path";
+import { checkBounds, checkListeners, checkWorkers } from "./check.js";
+import { type Classified, classify, type Listener, type PlacedEntry, type WorkerSpec } from "./entries.js";
+import { readEnvFile } from "./env-file.js";
+import { type Environment, expandVariables } from "./expand.js";
+import { ConfigError, type ConfigProblem, ProblemWriter } from "./problem.js";
+import { PathReporter } from "./reporter.js";
+import { type ConfigFile, configSchema, readBySchema } from "./schema.js";
+import { readConfigText } from "./text.js";
+import { readYaml, type YamlNode } from "./yaml.js";
+
+/** Everything the engine is told by its configuration file; keys are spelt as in the file. */
+export interface Config {
+  /** Absolute path of the file; undefined for a configuration made without one. */
+  readonly file: string | undefined;
+  readonly server: ConfigFile["server"];
+  readonly registration_namespace_grace_ms: number;
+  readonly limits: ConfigFile["limits"];
+  readonly functions: ConfigFile["functions"];
+  readonly log: ConfigFile["log"];
+  readonly reload: ConfigFile["reload"];
+  /** At least one; the first is the one workers are told as III_URL. */
+  readonly listeners: readonly Listener[];
+  readonly workers: readonly WorkerSpec[];
+  /** What is fine but deserves to be said. */
+  readonly warnings: readonly ConfigProblem[];
+}
+
+/**
+ * Loads the file. `env` is where `${NAME}` and III_NAMESPACE_GRACE_MS are looked up.
+ * Throws ConfigError with all problems; any other throw is a defect of this program.
+ */
+export function loadConfig(path: string, env: Environment = process.env): Config {
+  const file = resolve(path);
+  return parseConfig(readConfigText(path), { file, shownAs: path, env });
+}
+
+export interface ParseOptions {
+  readonly file?: string;
+  /** The name in messages. Default: `file`, or "config.yaml". */
+  readonly shownAs?: string;
+  readonly env?: Environment;
+}
+
+/** The configuration written in `text`. Throws ConfigError. */
+export function parseConfig(text: string, options: ParseOptions = {}): Config {
+  const { file, env = {} } = options;
+  const writer = new ProblemWriter(options.shownAs ?? file ?? "config.yaml", text);
+  const root = treeOf(text, writer);
+  const unset = expand(root, text, env, writer);
+  const read = readBySchema(configSchema, plainValue(root));
+  const report = new PathReporter(root, writer, unset);
+  if ("issues" in read) {
+    for (const issue of read.issues) report.schemaIssue(issue);
+    throw new ConfigError(writer.problems);
+  }
+  return assemble(read.value, file, env, report, writer);
+}
+
+function treeOf(text: string, writer: ProblemWriter): YamlNode {
+  const { root, faults } = readYaml(text);
+  for (const fault of faults) writer.at(fault.start, fault.end, fault.message, fault.hint);
+  if (root === undefined && faults.length === 0) {
+    writer.whole("the file is empty", "write {} if every default is meant");
+  }
+  if (root === undefined) throw new ConfigError(writer.problems);
+  return root;
+}
+
+/** Expands in place; the nodes whose variables are not set are returned, the problem of each is written. */
+function expand(root: YamlNode, text: string, env: Environment, writer: ProblemWriter): Set<YamlNode> {
+  const missing = expandVariables(root, env, VERSION);
+  for (const { name, node, index, length } of missing) {
+    const start = Math.max(node.start, text.indexOf("${", node.start + (node.isPlain ? index : 0)));
+    const hint = `set it, or write a default: \${${name}:…}`;
+    writer.at(start, start + length, `the variable ${name} is not set and no default provided`, hint);
+  }
+  return new Set(missing.map(({ node }) => node));
+}
+
+/** The engine's version, for the special default of the reference. */
+export const VERSION = "0.1.0";
+
+/** The tree as plain values; unset variables stay empty texts, their problem is already written. */
+function plainValue(node: YamlNode): unknown {
+  if (node.kind === "scalar") return node.value;
+  if (node.kind === "list") return node.items.map(plainValue);
+  // a null prototype: a key named __proto__ is a key like any other
+  const object: Record<string, unknown> = Object.create(null);
+  for (const [key, entry] of node.entries) object[key] = plainValue(entry.node);
+  return object;
+}
+
+function assemble(
+  read: ConfigFile,
+  file: string | undefined,
+  env: Environment,
+  report: PathReporter,
+  writer: ProblemWriter,
+): Config {
+  const base = file === undefined ? process.cwd() : dirname(file);
+  const placed = (list: "workers" | "modules"): PlacedEntry[] =>
+    read[list].map((entry, index) => ({ path: [list, index], entry }));
+  const around = { resolve: (path: string) => resolve(base, path), readEnvFile };
+  const sorted = classify(
+    [...placed("workers"), ...placed("modules")],
+    read.server.handshake_timeout_ms,
+    around,
+    report,
+  );
+  const listeners = listenersOf(read, sorted, report);
+  checkBounds(read, report);
+  checkWorkers(sorted.workers, read, report);
+  const grace = graceMs(read, env, writer);
+  if (writer.problems.length > 0) throw new ConfigError(writer.problems);
+  const { server, limits, functions, log, reload } = read;
+  const workers = sorted.workers.map(({ spec }) => spec);
+  return {
+    file,
+    server,
+    limits,
+    functions,
+    log,
+    reload,
+    registration_namespace_grace_ms: grace,
+    listeners,
+    workers,
+    warnings: report.warnings,
+  };
+}
+
+/** The listener of `server` stands first when it is written, or when no entry is a listener. */
+function listenersOf(read: ConfigFile, sorted: Classified, report: PathReporter): Listener[] {
+  const { host, port, handshake_timeout_ms } = read.server;
+  const own: Listener = { name: "server", host, port, handshake_timeout_ms };
+  const isWritten = report.has(["server", "port"]) || report.has(["server", "host"]);
+  const listeners =
+    isWritten || sorted.listeners.length === 0 ? [own, ...sorted.listeners] : sorted.listeners;
+  checkListeners(
+    listeners.map((listener) => ({ path: report.pathOfEntry(listener.name), listener })),
+    report,
+  );
+  return listeners;
+}
+
+function graceMs(read: ConfigFile, env: Environment, writer: ProblemWriter): number {
+  const written = env["III_NAMESPACE_GRACE_MS"];
+  if (written === undefined || written === "") return read.registration_namespace_grace_ms;
+  if (/^\d{1,9}$/.test(written)) return Number(written);
+  writer.whole(
+    `the variable III_NAMESPACE_GRACE_MS is ${JSON.stringify(written)}`,
+    "write whole milliseconds, at most 9 digits",
+  );
+  return 0;
+}
