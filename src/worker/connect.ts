@@ -1,0 +1,46 @@
+// From options to a connected worker.
+
+import { variable } from "./environment.js";
+import { CONNECT_TIMEOUT_MS_DEFAULT, WAITING_MAX_DEFAULT } from "./limits.js";
+import type { ConnectOptions, WorkerEvent } from "./options.js";
+import { loadSocket } from "./socket.js";
+import { Worker, type WorkerOptions } from "./worker.js";
+
+const URL_DEFAULT = "ws://127.0.0.1:49134";
+
+/**
+ * Connects to an engine and resolves with the worker once the engine knows it.
+ *
+ * Tries again, with growing random pauses, for `connectTimeoutMs`; rejects with ConnectError when the engine
+ * refuses (`worker_name_taken`, …) or is not there in time (`connect_failed`).
+ */
+export async function connect(options: ConnectOptions = {}): Promise<Worker> {
+  const worker = new Worker(await loadSocket(), settled(options));
+  await worker.open();
+  return worker;
+}
+
+function settled(options: ConnectOptions): WorkerOptions {
+  const { description, headers, toJSONSchema } = options;
+  const name = options.name ?? variable("III_WORKER_NAME");
+  const namespace = options.namespace ?? variable("III_NAMESPACE");
+  return {
+    url: options.url ?? variable("III_URL") ?? URL_DEFAULT,
+    hello: { name, namespace, description },
+    socket: { headers },
+    reconnect: options.reconnect ?? {},
+    connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS_DEFAULT,
+    whileDisconnected: options.whileDisconnected ?? "wait",
+    waitingMax: options.waitingMax ?? WAITING_MAX_DEFAULT,
+    stacktraces: options.stacktraces ?? true,
+    toJSONSchema,
+    onEvent: options.onEvent ?? warn,
+  };
+}
+
+/** What nobody listens to must still be seen, where it is a problem that will not heal by itself. */
+function warn(event: WorkerEvent): void {
+  if (event.type === "refused")
+    console.warn(`tercet: refused ${event.functions.join(", ")} (${event.code}): ${event.message}`);
+  if (event.type === "closed") console.warn(`tercet: closed for good (${event.code}): ${event.reason}`);
+}

@@ -1,0 +1,34 @@
+// The public door of the worker SDK: `import { connect } from "tercet/worker"`.
+
+export { connect } from "./connect.js";
+export {
+  CallError,
+  type CallErrorDetails,
+  CancelledError,
+  ConnectError,
+  ConnectionLostError,
+  PayloadError,
+  TimeoutError,
+  WorkerClosedError,
+  WorkerError,
+} from "./errors.js";
+export type {
+  Calling,
+  CallOptions,
+  CastOptions,
+  CloseOptions,
+  ConnectOptions,
+  Context,
+  Handler,
+  RegisterOptions,
+  SendOptions,
+  Share,
+  WorkerEvent,
+} from "./options.js";
+export type { ReconnectOptions } from "./reconnect.js";
+export type { Registration, RegistrationState } from "./registrations.js";
+export type { JsonSchema, StandardSchema, ToJsonSchema } from "./schema.js";
+export { SchemaError } from "./schema.js";
+export type { SessionState } from "./session.js";
+export type { ExtensionValue } from "./value-reader.js";
+export type { Worker } from "./worker.js";

@@ -1,0 +1,24 @@
+// The first element of every record: what it is. PROTOCOL.md, "Records", is the authority.
+
+export const Kind = {
+  Call: 1,
+  Result: 2,
+  Error: 3,
+  Cancel: 4,
+  Cast: 5,
+  Hello: 16,
+  Welcome: 17,
+  Register: 18,
+  Registered: 19,
+  Unregister: 20,
+  Unregistered: 21,
+  Resolve: 22,
+  Resolved: 23,
+  Refused: 25,
+} as const;
+
+/** The WebSocket sub-protocol that chooses this wire. */
+export const SUBPROTOCOL = "tercet.msgpack.v1";
+
+/** The version of PROTOCOL.md that this SDK speaks. */
+export const VERSION = 1;

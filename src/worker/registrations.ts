@@ -1,0 +1,202 @@
+// The functions this worker offers, and what the engine has said about each.
+//
+// Registrations made in one turn go in one record; a new connection registers the whole set in one record that
+// replaces what the engine may still hold from the old one. The engine takes a record whole or not at all, so
+// when a record of several is refused each is asked for alone: one wrong entry does not keep out the others.
+
+import type { WorkerError } from "./errors.js";
+import { Kind } from "./kind.js";
+import type { Handler, Share } from "./options.js";
+import type { RecordWriter } from "./record-writer.js";
+import type { Check } from "./schema.js";
+
+/** `pending` until the engine has answered, and again after a lost connection. */
+export type RegistrationState = "pending" | "serving" | "standby" | "refused" | "unregistered";
+
+/** What is known of one function of this worker. */
+export interface FunctionEntry {
+  readonly id: string;
+  readonly handler: Handler<never, unknown>;
+  readonly description: string | undefined;
+  readonly requestFormat: unknown;
+  readonly responseFormat: unknown;
+  readonly metadata: unknown;
+  readonly share: Share | undefined;
+  readonly checkRequest: Check | undefined;
+  readonly checkResponse: Check | undefined;
+}
+
+/** A function that was registered; what `worker.register` returns. */
+export class Registration {
+  readonly entry: FunctionEntry;
+  state: RegistrationState = "pending";
+  #refusal: WorkerError | undefined;
+  #waiting: { resolve: (state: RegistrationState) => void; reject: (error: WorkerError) => void }[] = [];
+
+  constructor(entry: FunctionEntry) {
+    this.entry = entry;
+  }
+
+  get id(): string {
+    return this.entry.id;
+  }
+
+  /** Resolves with "serving" or "standby" once the engine has answered; rejects with the code it refused with. */
+  ready(): Promise<RegistrationState> {
+    if (this.#refusal !== undefined) return Promise.reject(this.#refusal);
+    if (this.state !== "pending") return Promise.resolve(this.state);
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  }
+
+  /** The engine, or the end of the worker, has decided. */
+  settle(state: Exclude<RegistrationState, "pending">, refusal?: WorkerError): void {
+    this.state = state;
+    this.#refusal = refusal;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { resolve, reject } of waiting) refusal === undefined ? resolve(state) : reject(refusal);
+  }
+}
+
+const MODE_ADD = 0;
+const MODE_REPLACE = 1;
+
+export class Registrations {
+  readonly #all = new Map<string, Registration>();
+  readonly #byHandle = new Map<number, Registration>();
+  readonly #asked = new Map<number, readonly Registration[]>();
+  readonly #leaving = new Map<number, readonly string[]>();
+  #added: Registration[] = [];
+  #removed: string[] = [];
+  #request = 0;
+
+  /** Something waits to be written; it must stand before any call in the same frame. */
+  get unsent(): boolean {
+    return this.#added.length > 0 || this.#removed.length > 0;
+  }
+
+  /** The one to serve a call with that handle. */
+  serving(handle: number): Registration | undefined {
+    return this.#byHandle.get(handle);
+  }
+
+  add(entry: FunctionEntry): Registration {
+    const registration = new Registration(entry);
+    this.#all.get(entry.id)?.settle("unregistered");
+    this.#all.set(entry.id, registration);
+    this.#added = this.#added.filter(({ id }) => id !== entry.id);
+    this.#added.push(registration);
+    this.#removed = this.#removed.filter((id) => id !== entry.id);
+    return registration;
+  }
+
+  /** False when it is not registered. */
+  remove(id: string): boolean {
+    const registration = this.#all.get(id);
+    if (registration === undefined) return false;
+    this.#all.delete(id);
+    registration.settle("unregistered");
+    this.#added = this.#added.filter((added) => added !== registration);
+    this.#removed.push(id);
+    return true;
+  }
+
+  /** Writes what was added and removed since the last time. */
+  write(writer: RecordWriter): void {
+    const added = this.#added;
+    const removed = this.#removed;
+    this.#added = [];
+    this.#removed = [];
+    if (removed.length > 0) this.#writeUnregister(writer, removed);
+    if (added.length > 0) this.#writeRegister(writer, MODE_ADD, added);
+  }
+
+  /** Writes the whole set, for a new connection. */
+  writeAll(writer: RecordWriter): void {
+    this.#added = [];
+    this.#removed = [];
+    this.#writeRegister(writer, MODE_REPLACE, [...this.#all.values()]);
+  }
+
+  /** Offers nothing any more; calls that are on their way still find their handlers. Returns the request's number. */
+  writeNone(writer: RecordWriter): number {
+    this.#added = [];
+    this.#removed = [];
+    writer.control([Kind.Register, ++this.#request, MODE_REPLACE, []]);
+    return this.#request;
+  }
+
+  /** The connection is gone: handles mean nothing, and every function awaits the engine's word again. */
+  disconnect(): void {
+    this.#byHandle.clear();
+    this.#asked.clear();
+    this.#leaving.clear();
+    for (const registration of this.#all.values()) registration.state = "pending";
+  }
+
+  /** No connection will come any more. */
+  end(error: WorkerError): void {
+    for (const registration of this.#all.values()) {
+      if (registration.state === "pending") registration.settle("refused", error);
+      else registration.settle("unregistered");
+    }
+    this.#all.clear();
+  }
+
+  onRegistered(request: number, handles: Uint8Array, states: Uint8Array): void {
+    const registrations = this.#asked.get(request) ?? [];
+    this.#asked.delete(request);
+    const view = new DataView(handles.buffer, handles.byteOffset, handles.byteLength);
+    for (const [index, registration] of registrations.entries()) {
+      if (index * 4 + 4 > handles.length) break;
+      this.#byHandle.set(view.getUint32(index * 4), registration);
+      if (registration.state === "pending") registration.settle(states[index] === 1 ? "standby" : "serving");
+    }
+  }
+
+  onUnregistered(request: number): void {
+    for (const id of this.#leaving.get(request) ?? []) {
+      if (this.#all.has(id)) continue; // registered again since
+      for (const [handle, { id: served }] of this.#byHandle) if (served === id) this.#byHandle.delete(handle);
+    }
+    this.#leaving.delete(request);
+  }
+
+  /**
+   * The functions whose registration was refused for good; [] when the request was none of these or they are asked for
+   * again, each alone.
+   */
+  onRefused(request: number, error: WorkerError, writer: RecordWriter): readonly string[] {
+    const registrations = this.#asked.get(request);
+    if (registrations === undefined) return [];
+    this.#asked.delete(request);
+    if (registrations.length > 1) {
+      for (const registration of registrations) this.#writeRegister(writer, MODE_ADD, [registration]);
+      return [];
+    }
+    return registrations.map((registration) => this.#refuse(registration, error));
+  }
+
+  #refuse(registration: Registration, error: WorkerError): string {
+    registration.settle("refused", error);
+    if (this.#all.get(registration.id) === registration) this.#all.delete(registration.id);
+    return registration.id;
+  }
+
+  #writeRegister(writer: RecordWriter, mode: number, registrations: readonly Registration[]): void {
+    const request = ++this.#request;
+    this.#asked.set(request, registrations);
+    writer.control([Kind.Register, request, mode, registrations.map(({ entry }) => elementsOf(entry))]);
+  }
+
+  #writeUnregister(writer: RecordWriter, ids: readonly string[]): void {
+    const request = ++this.#request;
+    this.#leaving.set(request, ids);
+    writer.control([Kind.Unregister, request, ids]);
+  }
+}
+
+function elementsOf(entry: FunctionEntry): readonly unknown[] {
+  const { id, description, requestFormat, responseFormat, metadata, share } = entry;
+  return [id, description, requestFormat, responseFormat, metadata, share];
+}

@@ -1,0 +1,156 @@
+// A worker as its user sees it: functions in, calls out, one end.
+//
+// It only puts the parts together: caller.ts, handlers.ts, registrations.ts over session.ts.
+
+import { Caller } from "./caller.js";
+import { WorkerClosedError } from "./errors.js";
+import { Handlers } from "./handlers.js";
+import { CLOSE_TIMEOUT_MS_DEFAULT } from "./limits.js";
+import type { Calling, CallOptions, CastOptions, CloseOptions, Handler, RegisterOptions } from "./options.js";
+import { type Registration, Registrations } from "./registrations.js";
+import { checkOf, jsonSchemaOf, type ToJsonSchema } from "./schema.js";
+import { Session, type SessionOptions, type SessionState } from "./session.js";
+import type { OpenSocket } from "./socket.js";
+
+export interface WorkerOptions extends SessionOptions {
+  readonly whileDisconnected: "wait" | "fail";
+  readonly waitingMax: number;
+  readonly stacktraces: boolean;
+  readonly toJSONSchema: ToJsonSchema | undefined;
+}
+
+/** A connection to the engine under which functions are offered and called. Made by `connect`. */
+export class Worker implements Calling {
+  readonly #options: WorkerOptions;
+  readonly #caller: Caller;
+  readonly #handlers: Handlers;
+  readonly #registrations = new Registrations();
+  readonly #session: Session;
+  #idle: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(openSocket: OpenSocket, options: WorkerOptions) {
+    const ended = (): void => this.#settled();
+    this.#options = options;
+    this.#caller = new Caller({ ...options, ended });
+    this.#handlers = new Handlers(this, options.stacktraces, ended);
+    this.#session = new Session(openSocket, options, {
+      caller: this.#caller,
+      handlers: this.#handlers,
+      registrations: this.#registrations,
+      onEnd: () => this.#end(),
+    });
+  }
+
+  /** Makes the first connection; `connect` calls it. */
+  open(): Promise<void> {
+    return this.#session.open();
+  }
+
+  get state(): SessionState {
+    return this.#session.state;
+  }
+
+  /** The connection's id, as lists of workers show it; changes with a reconnect. */
+  get id(): string {
+    return this.#session.welcome?.worker ?? "";
+  }
+
+  /** The connection's number, as handlers elsewhere see it in `caller`; changes with a reconnect. */
+  get number(): number {
+    return this.#session.welcome?.number ?? 0;
+  }
+
+  /** Calls of this worker that await their end, and handlers of it that have not settled. */
+  get stats(): { readonly callsOpen: number; readonly handlersRunning: number } {
+    return { callsOpen: this.#caller.open, handlersRunning: this.#handlers.running };
+  }
+
+  /**
+   * Offers a function. Effective at once and after every reconnect; registering an id again replaces it.
+   * What is registered in one turn goes to the engine together.
+   *
+   * A handler that throws CallError chooses what its caller gets; anything else becomes `invocation_failed`.
+   */
+  register<Data = unknown, Result = unknown>(
+    id: string,
+    handler: Handler<Data, Result>,
+    options: RegisterOptions<Data, Result> = {},
+  ): Registration {
+    if (this.state === "closing" || this.state === "closed") throw new WorkerClosedError();
+    const { request, response, description, metadata, share } = options;
+    const { toJSONSchema } = this.#options;
+    const registration = this.#registrations.add({
+      id,
+      handler,
+      description,
+      requestFormat: jsonSchemaOf(request, "input", toJSONSchema),
+      responseFormat: jsonSchemaOf(response, "output", toJSONSchema),
+      metadata,
+      share,
+      checkRequest: checkOf(request, "request_invalid"),
+      checkResponse: checkOf(response, "response_invalid"),
+    });
+    this.#session.touch();
+    return registration;
+  }
+
+  /** Offers a function no more; calls that are with it already go on. False when it was not registered. */
+  unregister(id: string): boolean {
+    const removed = this.#registrations.remove(id);
+    if (removed) this.#session.touch();
+    return removed;
+  }
+
+  call<Result = unknown>(id: string, data?: unknown, options?: CallOptions): Promise<Result> {
+    if (this.#registrations.unsent) this.#session.flushRegistrations();
+    // The answer's type is the caller's word; see Calling.
+    return this.#caller.call(id, data, options) as Promise<Result>;
+  }
+
+  cast(id: string, data?: unknown, options?: CastOptions): boolean {
+    if (this.#registrations.unsent) this.#session.flushRegistrations();
+    return this.#caller.cast(id, data, options);
+  }
+
+  /**
+   * Leaves gracefully: takes its functions away, lets handlers and calls end, sends what is unsent, closes.
+   * What has not ended after `timeoutMs` is given up: signals are aborted, calls reject with WorkerClosedError.
+   */
+  close({ timeoutMs = CLOSE_TIMEOUT_MS_DEFAULT }: CloseOptions = {}): Promise<void> {
+    this.#closing ??= this.#close(timeoutMs);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    if (this.state === "closed") return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const tooLate = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs);
+    });
+    await Promise.race([this.#session.withdraw().then(() => this.#allSettled()), tooLate]);
+    clearTimeout(timer);
+    this.#caller.close();
+    await this.#session.close();
+  }
+
+  #allSettled(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#idle = resolve;
+      this.#settled();
+    });
+  }
+
+  #settled(): void {
+    if (this.#idle !== undefined && this.#caller.open === 0 && this.#handlers.running === 0) this.#idle();
+  }
+
+  #end(): void {
+    this.#caller.close();
+    this.#registrations.end(new WorkerClosedError());
+  }
+}
