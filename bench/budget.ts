@@ -1,0 +1,44 @@
+// The bars: what each row has to reach, as a ratio to a control row of the same case and run.
+//
+// A number here is a promise to whoever runs `npm run bench`; the gate allows `GATE_SLACK` on top, because medians of
+// short slices on a shared machine move by that much between two runs of the same tree.
+
+/** Bars of one row: control name → highest ratio. */
+export type Bars = Record<string, number>;
+
+/** case → row → bars. The figures in front of the comments are the bar; the comments say where it comes from. */
+export const REACH: Record<string, Record<string, Bars>> = {
+  "call-128-64": {
+    // One batch of 64 records a turn: the relay pays per frame, we per record.
+    coalesced: { gathered: 0.55, pooled: 0.75, nats: 0.55 },
+    // The same frames as the relay: what is left to win is one slice and one send per frame.
+    single: { gathered: 0.85, pooled: 1.15 },
+    json: { "json-relay": 0.4, "json-corked": 0.65 },
+  },
+  "call-128-1024": {
+    coalesced: { gathered: 0.3, pooled: 0.6, nats: 0.45 },
+    single: { gathered: 0.65, pooled: 1.3 },
+    json: { "json-relay": 0.38, "json-corked": 0.65 },
+  },
+  "call-1024-1024": {
+    coalesced: { gathered: 0.35, pooled: 0.65, nats: 0.5 },
+    single: { gathered: 0.5, pooled: 0.75 },
+    json: { "json-relay": 0.25, "json-corked": 0.4 },
+  },
+  "call-65536-64": {
+    // Bytes decide here: both copy them twice through the kernel; the engine saves the slice.
+    coalesced: { gathered: 0.75, nats: 0.85 },
+    single: { gathered: 0.75 },
+    json: { "json-relay": 0.25 },
+  },
+  // One frame per receiver and turn: nothing to gather, so the outbox must cost nothing.
+  "pairs-64": { single: { relay: 1.15 } },
+};
+
+/** Bars for a row; empty where none is set. */
+export function barsOf(caseName: string, row: string): Bars {
+  return REACH[caseName]?.[row] ?? {};
+}
+
+/** How far above its bar a row may be before the gate fails. */
+export const GATE_SLACK = 1.25;

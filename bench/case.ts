@@ -1,0 +1,69 @@
+// The words of the bench: a case measures rows; a row has figures; a figure may be held against another row's.
+//
+// Absolute figures drift with the machine and with whatever else runs on it. What is compared and gated are ratios
+// between rows of one case, which take turns in short slices, so that both see the same weather.
+
+/** How long and how often; `--quick` and the tests choose smaller ones. */
+export interface Effort {
+  warmupMs: number;
+  sliceMs: number;
+  slices: number;
+  /** Scales counts that are not durations: connections, registrations. 1 in a full run. */
+  scale: number;
+}
+
+export const FULL: Effort = { warmupMs: 700, sliceMs: 900, slices: 3, scale: 1 };
+export const QUICK: Effort = { warmupMs: 300, sliceMs: 350, slices: 3, scale: 0.1 };
+/** Only to see that a case is alive. */
+export const ONCE: Effort = { warmupMs: 0, sliceMs: 30, slices: 1, scale: 0.01 };
+
+export interface Context {
+  effort: Effort;
+  /** Leave the engine out: to measure the machine, or where there is no engine yet. */
+  controlsOnly: boolean;
+  /** Tells what is being measured now. */
+  progress(what: string): void;
+  /** The tree whose engine is measured; by default this one. */
+  dist?: string;
+}
+
+export interface Figure {
+  value: number;
+  unit: string;
+  /** Half the interquartile range over the slices, relative to the median. */
+  spread?: number;
+}
+
+/** `row` ÷ `control`, both of this case; the smaller the better. */
+export interface Ratio {
+  control: string;
+  value: number;
+  /** The bar of budget.ts; undefined where none is set. */
+  reach?: number;
+}
+
+export interface Row {
+  name: string;
+  title: string;
+  kind: "control" | "tercet";
+  /** What the row is judged by. */
+  figure: Figure;
+  /** Shown beside it. */
+  others: Record<string, Figure>;
+  ratios: Ratio[];
+}
+
+export interface CaseResult {
+  name: string;
+  title: string;
+  rows: Row[];
+}
+
+export interface Case {
+  /** What the command line says: `npm run bench -- call-128-64`. */
+  name: string;
+  title: string;
+  /** Part of `--quick`. */
+  quick: boolean;
+  run(context: Context): Promise<CaseResult>;
+}

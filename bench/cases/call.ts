@@ -1,0 +1,64 @@
+// The call cells: one caller, one worker, N calls outstanding, payloads of three sizes, five ways through the engine.
+//
+// What is measured is the CPU time of the router per call (caller → router → worker → router → caller).
+
+import type { Case } from "../case.js";
+import { cpuPerCall } from "../slices.js";
+import { controlSide, engineSide, natsSide, PATH_NAMES, type Traffic } from "./sides.js";
+
+const PAYLOADS = [
+  [128, "128 B"],
+  [1024, "1 KiB"],
+  [65_536, "64 KiB"],
+] as const;
+const OUTSTANDING = [1, 64, 1024] as const;
+const QUICK = new Set(["call-128-64", "call-128-1024"]);
+
+function callCase(payloadBytes: number, payload: string, outstanding: number): Case {
+  const name = `call-${payloadBytes}-${outstanding}`;
+  const title = `calls of ${payload}, ${outstanding.toLocaleString("en")} outstanding`;
+  const traffic: Traffic = { callers: 1, workers: 1, outstanding, payloadBytes };
+  return {
+    name,
+    title,
+    quick: QUICK.has(name),
+    run: async (context) => {
+      const controls = [
+        ...(["relay", "gathered", "pooled", "json-relay", "json-corked"] as const).map((control) =>
+          controlSide(control, traffic),
+        ),
+        ...natsSide(traffic),
+      ];
+      const paths = context.controlsOnly ? [] : PATH_NAMES.map((path) => engineSide(path, name, traffic));
+      return { name, title, rows: await cpuPerCall([...controls, ...paths], context) };
+    },
+  };
+}
+
+/** 64 callers × 64 workers, one call outstanding on each: every receiver gets one frame a turn. */
+const pairs: Case = {
+  name: "pairs-64",
+  title: "64 callers × 64 workers, one call outstanding on each, 128 B",
+  quick: false,
+  run: async (context) => {
+    const traffic: Traffic = { callers: 64, workers: 64, outstanding: 1, payloadBytes: 128 };
+    const controls = [
+      controlSide("relay", traffic),
+      controlSide("gathered", traffic),
+      controlSide("pooled", traffic),
+      controlSide("json-relay", traffic),
+      ...natsSide(traffic),
+    ];
+    const paths = context.controlsOnly
+      ? []
+      : (["single", "json"] as const).map((path) => engineSide(path, "pairs-64", traffic));
+    return { name: pairs.name, title: pairs.title, rows: await cpuPerCall([...controls, ...paths], context) };
+  },
+};
+
+export const callCases: Case[] = [
+  ...PAYLOADS.flatMap(([bytes, payload]) =>
+    OUTSTANDING.map((outstanding) => callCase(bytes, payload, outstanding)),
+  ),
+  pairs,
+];

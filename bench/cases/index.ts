@@ -1,0 +1,6 @@
+// Every case of the bench, in the order in which a full run goes through them.
+
+import type { Case } from "../case.js";
+import { callCases } from "./call.js";
+
+export const CASES: Case[] = [...callCases];

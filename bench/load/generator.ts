@@ -1,0 +1,143 @@
+// A load generator: one process that plays all callers and all workers of a cell.
+//
+// The harness forks it, pins it to the core the router does not use, and tells it over IPC to open connections, to run
+// for a while, and to close. It is built to be cheaper than any router: frames are prepared beforehand, one write per
+// connection and turn, nothing is parsed beyond the few bytes it has to look at.
+
+import { performance } from "node:perf_hooks";
+import { jsonCaller, jsonWorker } from "./json.js";
+import type { LoadShape, OpenRequest, Reply, Request, RunReport, RunRequest } from "./messages.js";
+import { msgpackCaller, msgpackWorker } from "./msgpack.js";
+import { natsCaller, natsWorker } from "./nats.js";
+import { type CallerRole, functionId, type WireName, type WorkerRole } from "./role.js";
+
+const CALLER = { msgpack: msgpackCaller, json: jsonCaller, nats: natsCaller } as const satisfies Record<
+  WireName,
+  unknown
+>;
+const WORKER = { msgpack: msgpackWorker, json: jsonWorker, nats: natsWorker } as const satisfies Record<
+  WireName,
+  unknown
+>;
+
+let callers: CallerRole[] = [];
+let workers: WorkerRole[] = [];
+
+async function open({ port, target, shape }: OpenRequest): Promise<void> {
+  const common = {
+    port,
+    target,
+    payloadBytes: shape.payloadBytes,
+    sizedIn: shape.callerWire,
+    coalesced: shape.coalesced,
+  };
+  for (let number = 0; number < shape.workers; number++) {
+    workers.push(await WORKER[shape.workerWire]({ ...common, number, functions: [functionId(number)] }));
+  }
+  for (let number = 0; number < shape.callers; number++) {
+    const functions = functionsOf(number, shape);
+    callers.push(await CALLER[shape.callerWire]({ ...common, number, functions, slots: shape.outstanding }));
+  }
+  await callers[0]?.ready();
+  await callers.at(-1)?.ready();
+}
+
+/** As many callers as workers: each its own. Else every caller goes through all workers. */
+function functionsOf(caller: number, { callers, workers }: LoadShape): string[] {
+  if (callers === workers) return [functionId(caller)];
+  return Array.from({ length: workers }, (_, number) => functionId(number));
+}
+
+async function run(request: RunRequest): Promise<RunReport> {
+  for (const { calls } of callers) {
+    Object.assign(calls.tally, { calls: 0, wrong: 0, failed: 0, failure: "" });
+    calls.roundTripsMs.length = 0;
+    calls.timing = request.timing;
+  }
+  const startMs = performance.now();
+  const cpu = process.cpuUsage();
+  if (request.callsPerSecond === undefined) await runClosedLoop(request.durationMs);
+  else await runPaced(request.durationMs, request.callsPerSecond);
+  await Promise.all(callers.map(({ calls }) => calls.stop()));
+  const used = process.cpuUsage(cpu);
+  return {
+    ...total(),
+    elapsedMs: performance.now() - startMs,
+    ownCpuUs: used.user + used.system,
+    roundTripsMs: percentiles(),
+  };
+}
+
+async function runClosedLoop(durationMs: number): Promise<void> {
+  for (const caller of callers) {
+    caller.calls.startClosedLoop();
+    caller.flush();
+  }
+  await new Promise((resolve) => setTimeout(resolve, durationMs));
+}
+
+/** Polls the clock between turns: a timer's millisecond would be coarser than the calls. */
+async function runPaced(durationMs: number, callsPerSecond: number): Promise<void> {
+  const startMs = performance.now();
+  const spacingMs = 1000 / callsPerSecond;
+  let sent = 0;
+  for (;;) {
+    const nowMs = performance.now();
+    if (nowMs - startMs >= durationMs) return;
+    while (startMs + sent * spacingMs <= nowMs) {
+      if (!callers[sent % callers.length]!.calls.startOne(startMs + sent * spacingMs)) break;
+      sent++;
+    }
+    for (const caller of callers) caller.flush();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+function total(): Pick<RunReport, "calls" | "wrong" | "failed" | "failure"> {
+  const sum = { calls: 0, wrong: 0, failed: 0, failure: "" };
+  for (const { tally } of callers.map((caller) => caller.calls)) {
+    sum.calls += tally.calls;
+    sum.wrong += tally.wrong;
+    sum.failed += tally.failed;
+    if (sum.failure === "") sum.failure = tally.failure;
+  }
+  return sum;
+}
+
+function percentiles(): RunReport["roundTripsMs"] {
+  const all = Float64Array.from(callers.flatMap(({ calls }) => calls.roundTripsMs)).sort();
+  if (all.length === 0) return undefined;
+  const at = (share: number) => all[Math.min(all.length - 1, Math.floor(share * all.length))]!;
+  return { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: at(1) };
+}
+
+async function close(): Promise<void> {
+  await Promise.all([...callers, ...workers].map((role) => role.close()));
+  callers = [];
+  workers = [];
+}
+
+async function handle(request: Request): Promise<Reply> {
+  switch (request.kind) {
+    case "open":
+      await open(request);
+      return { kind: "done" };
+    case "run":
+      return { kind: "done", report: await run(request) };
+    case "close":
+      await close();
+      return { kind: "done" };
+  }
+}
+
+function reply(message: Reply): void {
+  process.send?.(message);
+}
+
+const why = (error: unknown) => (error instanceof Error ? (error.stack ?? error.message) : String(error));
+
+process.on("uncaughtException", (error) => reply({ kind: "failed", why: why(error) }));
+process.on("disconnect", () => process.exit(0));
+process.on("message", (request: Request) => {
+  handle(request).then(reply, (error: unknown) => reply({ kind: "failed", why: why(error) }));
+});

@@ -1,0 +1,48 @@
+// What the harness says to a load generator process and what it hears back, over the IPC channel of fork().
+
+import type { Tally } from "./calls.js";
+import type { Target, WireName } from "./role.js";
+
+/** One load: who is connected how, and how many calls are open. */
+export interface LoadShape {
+  callerWire: WireName;
+  workerWire: WireName;
+  coalesced: boolean;
+  callers: number;
+  workers: number;
+  /** Calls open at once, per caller. */
+  outstanding: number;
+  payloadBytes: number;
+}
+
+export interface OpenRequest {
+  kind: "open";
+  port: number;
+  target: Target;
+  shape: LoadShape;
+}
+
+export interface RunRequest {
+  kind: "run";
+  durationMs: number;
+  /** Undefined: closed loop, every answer is the next call. Else calls a second, spread evenly. */
+  callsPerSecond?: number;
+  /** Take the time of each call. */
+  timing: boolean;
+}
+
+export interface CloseRequest {
+  kind: "close";
+}
+
+export type Request = OpenRequest | RunRequest | CloseRequest;
+
+export interface RunReport extends Tally {
+  elapsedMs: number;
+  /** CPU of the generator itself: to see that it is cheaper than the router. */
+  ownCpuUs: number;
+  /** Round trips in milliseconds; empty without `timing`. */
+  roundTripsMs: { p50: number; p90: number; p99: number; max: number } | undefined;
+}
+
+export type Reply = { kind: "done"; report?: RunReport } | { kind: "failed"; why: string };

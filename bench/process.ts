@@ -1,0 +1,231 @@
+// The processes a cell is made of: routers (the engine or a control) on one core, load generators on the other.
+//
+// Pinned with `taskset` where it exists and there is more than one core; without it the rows still compare, less
+// quietly. Every process is ended by the bench that started it, also when a cell fails.
+
+import { type ChildProcess, execFileSync, fork, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Reply, Request, RunReport } from "./load/messages.js";
+
+/** dist/, where this file was compiled to. */
+export const DIST = fileURLToPath(new URL("../", import.meta.url));
+
+export type Core = "router" | "load";
+
+const CORE = { router: 0, load: 1 } as const satisfies Record<Core, number>;
+
+/** Longest a process may take to say that it is ready, a generator to answer. */
+const READY_MS = 15_000;
+const ANSWER_MS = 120_000;
+
+export const pinned: boolean = availableParallelism() > 1 && onPath("taskset");
+
+export function onPath(command: string): boolean {
+  try {
+    execFileSync("which", [command], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false; // `which` says no by its exit code
+  }
+}
+
+function pinnedCommand(core: Core, command: string[]): [string, string[]] {
+  const whole = pinned ? ["taskset", "-c", String(CORE[core]), ...command] : command;
+  return [whole[0] ?? "", whole.slice(1)];
+}
+
+const running = new Set<ChildProcess>();
+
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
+function watched<Child extends ChildProcess>(child: Child): Child {
+  running.add(child);
+  child.once("exit", () => running.delete(child));
+  return child;
+}
+
+async function ended(child: ChildProcess, signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = once(child, "exit");
+  child.kill(signal);
+  await exit;
+}
+
+/** A free loopback port; another process could take it before we do, which then fails loudly. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  server.close();
+  await once(server, "close");
+  return address.port;
+}
+
+/** Whatever routes: its port, and the pid whose CPU is counted. */
+export interface Router {
+  readonly name: string;
+  readonly port: number;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+export interface SpawnOptions {
+  /** Options of Node itself, such as `--cpu-prof`. */
+  nodeOptions?: string[];
+  /** Compiled tree to run; by default this one. */
+  dist?: string;
+}
+
+/** A program of bench/control/, which prints its port. */
+export async function startControl(
+  name: string,
+  args: string[] = [],
+  options: SpawnOptions = {},
+): Promise<Router> {
+  const script = join(DIST, "bench/control", `${name}.js`);
+  const [command, rest] = pinnedCommand("router", [
+    process.execPath,
+    ...(options.nodeOptions ?? []),
+    script,
+    ...args,
+  ]);
+  const child = watched(spawn(command, rest, { stdio: ["ignore", "pipe", "inherit"] }));
+  const line = await firstLine(child, name);
+  const { port }: { port: number } = JSON.parse(line);
+  return { name, port, pid: pidOf(child), stop: () => ended(child) };
+}
+
+/** The engine as a user starts it, with a configuration that only names the port. */
+export async function startEngine(options: SpawnOptions = {}): Promise<Router> {
+  const port = await freePort();
+  const folder = mkdtempSync(join(tmpdir(), "tercet-bench-"));
+  const config = join(folder, "config.yaml");
+  writeFileSync(config, engineConfig(port));
+  const script = join(options.dist ?? DIST, "src/main.js");
+  const [command, rest] = pinnedCommand("router", [
+    process.execPath,
+    ...(options.nodeOptions ?? []),
+    script,
+    "--config",
+    config,
+  ]);
+  const child = watched(spawn(command, rest, { stdio: ["ignore", "pipe", "pipe"], cwd: folder }));
+  const log = collect(child);
+  await reachable(port, child, log);
+  const stop = async () => {
+    await ended(child, "SIGTERM");
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { name: "engine", port, pid: pidOf(child), stop };
+}
+
+function engineConfig(port: number): string {
+  return `server:\n  host: 127.0.0.1\n  port: ${port}\n`;
+}
+
+/** `nats-server` from the PATH. */
+export async function startNats(): Promise<Router> {
+  const port = await freePort();
+  const [command, rest] = pinnedCommand("router", ["nats-server", "-a", "127.0.0.1", "-p", String(port)]);
+  const child = watched(spawn(command, rest, { stdio: ["ignore", "pipe", "pipe"] }));
+  await reachable(port, child, collect(child));
+  return { name: "nats", port, pid: pidOf(child), stop: () => ended(child) };
+}
+
+function pidOf(child: ChildProcess): number {
+  if (child.pid === undefined) throw new Error("the process did not start");
+  return child.pid;
+}
+
+async function firstLine(child: ChildProcess, name: string): Promise<string> {
+  let text = "";
+  for await (const chunk of child.stdout ?? []) {
+    text += chunk;
+    const end = text.indexOf("\n");
+    if (end !== -1) return text.slice(0, end);
+  }
+  throw new Error(`${name} ended before it said its port`);
+}
+
+/** The last of what a process wrote, for the message when it fails. */
+function collect(child: ChildProcess): () => string {
+  let text = "";
+  const add = (chunk: Buffer) => {
+    text = (text + chunk.toString()).slice(-4096);
+  };
+  child.stdout?.on("data", add);
+  child.stderr?.on("data", add);
+  return () => text;
+}
+
+async function reachable(port: number, child: ChildProcess, log: () => string): Promise<void> {
+  const giveUpMs = Date.now() + READY_MS;
+  while (!(await accepts(port))) {
+    if (child.exitCode !== null) throw new Error(`the router ended with ${child.exitCode}:\n${log()}`);
+    if (Date.now() > giveUpMs) throw new Error(`the router does not listen after ${READY_MS} ms:\n${log()}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+async function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+    socket.once("connect", () => socket.destroy());
+  });
+}
+
+/** A forked load program that takes requests one at a time. */
+export class LoadProcess {
+  readonly #child: ChildProcess;
+
+  constructor(script = "generator", core: Core | "any" = "load") {
+    const path = join(DIST, "bench/load", `${script}.js`);
+    const [command, rest] = core === "any" ? [process.execPath, []] : pinnedCommand(core, [process.execPath]);
+    this.#child = watched(fork(path, [], { execPath: command, execArgv: rest, serialization: "advanced" }));
+  }
+
+  get pid(): number {
+    return pidOf(this.#child);
+  }
+
+  async ask<Answer = RunReport>(request: Request | { kind: string }): Promise<Answer | undefined> {
+    const reply = this.#reply();
+    this.#child.send(request);
+    const answer = await reply;
+    if (answer.kind === "failed") throw new Error(`load generator: ${answer.why}`);
+    // The program answers each kind of request with its own report; the caller names it.
+    return answer.report as Answer | undefined;
+  }
+
+  #reply(): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(
+        () => reject(new Error(`no answer from the load generator in ${ANSWER_MS} ms`)),
+        ANSWER_MS,
+      );
+      const onMessage = (reply: Reply) => {
+        clearTimeout(timer);
+        this.#child.off("exit", onExit);
+        resolve(reply);
+      };
+      const onExit = (code: number | null) => {
+        clearTimeout(timer);
+        reject(new Error(`the load generator ended with ${code}`));
+      };
+      this.#child.once("message", onMessage).once("exit", onExit);
+    });
+  }
+
+  stop(): Promise<void> {
+    return ended(this.#child);
+  }
+}
