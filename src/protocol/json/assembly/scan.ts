@@ -51,6 +51,7 @@ const ODD_BITS: u64 = 0xaaaaaaaa | ((<u64>0xaaaaaaaa) << 32);
 
 const WORD_TRUE: u32 = 0x65757274;
 const WORD_ALSE: u32 = 0x65736c61;
+const WORD_FALSE: u64 = 0x65736c6166;
 const WORD_NULL: u32 = 0x6c6c756e;
 
 /** Where the text ends; bytes from there on are read at times, but never believed. */
@@ -439,9 +440,71 @@ function prefixXor(x: u64): u64 {
   return x;
 }
 
-function isDigits(v: v128): v128 {
+function digitsIn(a: v128, b: v128, c: v128, d: v128): u64 {
+  return mask(isDigit(a), isDigit(b), isDigit(c), isDigit(d));
+}
+
+function isDigit(v: v128): v128 {
   const x = i8x16.sub(v, i8x16.splat(0x30));
   return i8x16.eq(i8x16.min_u(x, i8x16.splat(9)), x);
+}
+
+function hexIn(a: v128, b: v128, c: v128, d: v128): u64 {
+  return mask(isHexDigit(a), isHexDigit(b), isHexDigit(c), isHexDigit(d));
+}
+
+function isHexDigit(v: v128): v128 {
+  const x = i8x16.sub(v128.or(v, i8x16.splat(0x20)), i8x16.splat(0x61));
+  return v128.or(isDigit(v), i8x16.eq(i8x16.min_u(x, i8x16.splat(5)), x));
+}
+
+/** Where 64 bytes hold what may follow a backslash. */
+function escapable(a: v128, b: v128, c: v128, d: v128): u64 {
+  return mask(isEscapable(a), isEscapable(b), isEscapable(c), isEscapable(d));
+}
+
+function isEscapable(v: v128): v128 {
+  // By the low half of a byte: the one character that may follow a backslash. r and " share theirs with b.
+  const byLow = i8x16(0, 0, 0x62, 0, 0x74, 0x75, 0x66, 0, 0, 0, 0, 0, 0x5c, 0, 0x6e, 0x2f);
+  const same = i8x16.eq(i8x16.swizzle(byLow, v128.and(v, i8x16.splat(0x0f))), v);
+  return v128.or(same, v128.or(i8x16.eq(v, i8x16.splat(0x72)), i8x16.eq(v, i8x16.splat(0x22))));
+}
+
+/** The bytes of true, false and null, where a scalar that begins at one of `starts` is exactly that. */
+function literals(p: usize, scalars: u64, starts: u64): u64 {
+  let found: u64 = 0;
+  while (starts !== 0) {
+    const i = ctz(starts);
+    const word = load<u64>(p + <usize>i);
+    const run = scalars >> i; // ones as far as the scalar goes, then a zero
+    const four = <u64>((<u32>word === WORD_TRUE || <u32>word === WORD_NULL) && (run & 0x1f) === 0x0f);
+    const five = <u64>((word & 0xffffffffff) === WORD_FALSE && (run & 0x3f) === 0x1f);
+    found |= (four * 0x0f + five * 0x1f) << i;
+    starts &= starts - 1;
+  }
+  return found;
+}
+
+/**
+ * What is wrong with the numbers of a block, whose digits are `numerals` and whose first bytes are among `starts`.
+ * `others` are the bytes of scalars that are neither digits nor a literal's: each has to be a sign, a point or an e in
+ * its place. An addition carries from the first digit of a run to the byte behind its last one.
+ */
+function badNumbers(a: v128, b: v128, c: v128, d: v128, starts: u64, numerals: u64, others: u64): u64 {
+  const minus = equal(a, b, c, d, i8x16.splat(0x2d));
+  const signs = minus | equal(a, b, c, d, i8x16.splat(0x2b));
+  const es = equal(a, b, c, d, i8x16.splat(0x65)) | equal(a, b, c, d, i8x16.splat(0x45));
+  const negative = starts & minus;
+  const whole = (starts & numerals) | (negative << 1);
+  const zeros = whole & equal(a, b, c, d, i8x16.splat(0x30)) & (numerals >> 1);
+  const wholeEnd = (numerals + (whole & numerals)) & ~numerals;
+  const point = wholeEnd & others & equal(a, b, c, d, i8x16.splat(0x2e));
+  const part = point << 1;
+  const partEnd = (numerals + (part & numerals)) & ~numerals;
+  const e = (wholeEnd | partEnd) & others & es;
+  const sign = (e << 1) & others & signs;
+  const power = ((e << 1) & ~sign) | (sign << 1);
+  return zeros | ((whole | part | power) & ~numerals) | (others & ~(negative | point | e | sign));
 }
 
 /**
@@ -459,6 +522,7 @@ function bits(p: usize, own: bool): usize {
   let objectMask: u64 = 0; // all ones while the innermost container is an object
   let inString: u64 = 0; // all ones if the block begins inside a string
   let escapeNext: u64 = 0; // 1 if the block's first byte is escaped
+  let hexWanted: u64 = 0; // ones where the block's first bytes have to be digits of a \u escape
   let keyOpen: u64 = 0; // 1 if the string that the block begins in may be a key
   // 1 if the token before the block's first is …
   let afterOpen: u64 = 0;
@@ -469,7 +533,7 @@ function bits(p: usize, own: bool): usize {
   callerKeys = 0;
 
   while (p < textEnd) {
-    if (inString !== 0 && escapeNext === 0) {
+    if (inString !== 0 && (escapeNext | hexWanted) === 0) {
       while (
         p + 64 <= textEnd &&
         !v128.any_true(
@@ -641,30 +705,24 @@ function bits(p: usize, own: bool): usize {
       if (own && depth === 1) countMembers(p, keyStarts & rest);
     }
 
-    // Scalars: plain digits by masks, all else one by one.
     if ((scalars & checked) !== 0) {
-      const numerals = mask(isDigits(a), isDigits(b), isDigits(c), isDigits(d)) & scalars;
-      const starts = scalarStarts & numerals;
-      const others = scalars & ~numerals;
-      const leading = starts & (numerals >> 1);
+      const numerals = digitsIn(a, b, c, d) & scalars;
+      const leading = scalarStarts & numerals & (numerals >> 1);
       if (leading !== 0) bad |= leading & equal(a, b, c, d, i8x16.splat(0x30));
+      let others = scalars & ~numerals;
       if ((others & checked) !== 0) {
-        let visits = others & (scalarStarts | ((numerals + starts) & ~numerals)) & checked;
-        while (visits !== 0) {
-          const i = <usize>ctz(visits);
-          const q = ((scalarStarts >> i) & 1) !== 0 ? scalar(p + i) : fraction(p + i);
-          if (q === 0) return 0;
-          if (((scalars >> (q - p)) & 1) !== 0) return refuse(q);
-          visits &= visits - 1;
-        }
+        others &= ~literals(p, scalars, others & scalarStarts);
+        if (others !== 0) bad |= badNumbers(a, b, c, d, scalarStarts, numerals, others);
       }
     }
-    if ((escapes & strings & checked) !== 0) {
-      let visits = escapes & strings & checked;
-      while (visits !== 0) {
-        const q = p + <usize>ctz(visits);
-        if (!isEscape(q)) return refuse(q);
-        visits &= visits - 1;
+    if ((escapes | hexWanted) !== 0) {
+      const escaped = escapes & strings;
+      const units = escaped & equal(a, b, c, d, i8x16.splat(0x75));
+      bad |= escaped & ~escapable(a, b, c, d);
+      if ((units | hexWanted) !== 0) {
+        const hex = hexWanted | (units << 1) | (units << 2) | (units << 3) | (units << 4);
+        bad |= hex & ~(hexIn(a, b, c, d) & valid);
+        hexWanted = (units >> 63) | (units >> 62) | (units >> 61) | (units >> 60);
       }
     }
 
@@ -678,11 +736,6 @@ function bits(p: usize, own: bool): usize {
 /** A scalar of 64 bytes or more, which can only be a number. */
 function longScalar(p: usize, isWanted: bool): usize {
   return isWanted ? number(p) : refuse(p);
-}
-
-/** A scalar that does not begin with a digit. */
-function scalar(p: usize): usize {
-  return load<u8>(p) === 0x2d ? number(p) : literal(p);
 }
 
 /** Counts the keys whose opening quotes `starts` tells, and those among them that name the caller's id. */
