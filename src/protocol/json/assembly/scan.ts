@@ -61,6 +61,12 @@ let levels: i32 = 0;
 let levelsAround: i32 = 0;
 let tooDeep: bool = false;
 let digits: i32 = 0;
+/** In bits(): the levels open, whether they are objects (the innermost 64, the last one lowest), where our part of the block ends. */
+let depth: i32 = 0;
+let stack: u64 = 0;
+let until: u64 = 0;
+/** In bits(): the members of the outermost object are to be counted. */
+let ownKeys: bool = false;
 let errorAt: usize = 0;
 /** Of the value or string read last. */
 let kind: i32 = 0;
@@ -164,12 +170,14 @@ function at(p: usize): u32 {
   return p < textEnd ? <u32>load<u8>(p) : 0;
 }
 
+/** Past whitespace, of which there is mostly none. */
 function space(p: usize): usize {
-  while (true) {
-    const c = at(p);
-    if (c > 0x20 || !isSpace(c)) return p;
-    p++;
-  }
+  return at(p) > 0x20 ? p : spaceRun(p);
+}
+
+function spaceRun(p: usize): usize {
+  while (isSpace(at(p))) p++;
+  return p;
 }
 
 function isSpace(c: u32): bool {
@@ -244,13 +252,7 @@ function value(p: usize, own: bool): usize {
 function string(p: usize): usize {
   escaped = false;
   while (true) {
-    const v = v128.load(p);
-    const stop = i8x16.bitmask(
-      v128.or(
-        v128.or(i8x16.eq(v, i8x16.splat(0x22)), i8x16.eq(v, i8x16.splat(0x5c))),
-        i8x16.eq(i8x16.min_u(v, i8x16.splat(0x1f)), v),
-      ),
-    );
+    const stop = i8x16.bitmask(isStop(v128.load(p)));
     if (stop === 0) {
       p += 16;
       if (p >= textEnd) return refuse(p);
@@ -410,23 +412,18 @@ function equal(a: v128, b: v128, c: v128, d: v128, x: v128): u64 {
   return mask(i8x16.eq(a, x), i8x16.eq(b, x), i8x16.eq(c, x), i8x16.eq(d, x));
 }
 
-/** Where 64 bytes hold control characters. */
-function controls(a: v128, b: v128, c: v128, d: v128): u64 {
-  const x = i8x16.splat(0x1f);
-  return mask(
-    i8x16.eq(i8x16.min_u(a, x), a),
-    i8x16.eq(i8x16.min_u(b, x), b),
-    i8x16.eq(i8x16.min_u(c, x), c),
-    i8x16.eq(i8x16.min_u(d, x), d),
-  );
+function isControl(v: v128): v128 {
+  return i8x16.eq(i8x16.min_u(v, i8x16.splat(0x1f)), v);
+}
+
+/** A backslash or a control character: rare, so that one test for both spares two masks. */
+function isSpecial(v: v128): v128 {
+  return v128.or(i8x16.eq(v, i8x16.splat(0x5c)), isControl(v));
 }
 
 /** A quote, a backslash or a control character: what can matter inside a string. */
-function stops(v: v128): v128 {
-  return v128.or(
-    v128.or(i8x16.eq(v, i8x16.splat(0x22)), i8x16.eq(v, i8x16.splat(0x5c))),
-    i8x16.eq(i8x16.min_u(v, i8x16.splat(0x1f)), v),
-  );
+function isStop(v: v128): v128 {
+  return v128.or(i8x16.eq(v, i8x16.splat(0x22)), isSpecial(v));
 }
 
 /** Each bit becomes the exclusive or of itself and all lower ones: between an odd and an even quote all is one. */
@@ -477,9 +474,10 @@ function literals(p: usize, scalars: u64, starts: u64): u64 {
     const i = ctz(starts);
     const word = load<u64>(p + <usize>i);
     const run = scalars >> i; // ones as far as the scalar goes, then a zero
-    const four = <u64>((<u32>word === WORD_TRUE || <u32>word === WORD_NULL) && (run & 0x1f) === 0x0f);
-    const five = <u64>((word & 0xffffffffff) === WORD_FALSE && (run & 0x3f) === 0x1f);
-    found |= (four * 0x0f + five * 0x1f) << i;
+    // No branches here: which literal comes next cannot be foretold.
+    const four = (i32(<u32>word === WORD_TRUE) | i32(<u32>word === WORD_NULL)) & i32((run & 0x1f) === 0x0f);
+    const five = i32((word & 0xffffffffff) === WORD_FALSE) & i32((run & 0x3f) === 0x1f);
+    found |= (<u64>(four * 0x0f + five * 0x1f)) << i;
     starts &= starts - 1;
   }
   return found;
@@ -517,9 +515,9 @@ function badNumbers(a: v128, b: v128, c: v128, d: v128, starts: u64, numerals: u
  * array's "no colon" are each one mask against that stretch. Scalars that are not plain digits are visited, too.
  */
 function bits(p: usize, own: bool): usize {
-  let depth = 0;
-  let stack: u64 = 0; // the innermost 64 levels, the last one lowest
-  let objectMask: u64 = 0; // all ones while the innermost container is an object
+  depth = 0;
+  stack = 0;
+  ownKeys = own;
   let inString: u64 = 0; // all ones if the block begins inside a string
   let escapeNext: u64 = 0; // 1 if the block's first byte is escaped
   let hexWanted: u64 = 0; // ones where the block's first bytes have to be digits of a \u escape
@@ -533,19 +531,7 @@ function bits(p: usize, own: bool): usize {
   callerKeys = 0;
 
   while (p < textEnd) {
-    if (inString !== 0 && (escapeNext | hexWanted) === 0) {
-      while (
-        p + 64 <= textEnd &&
-        !v128.any_true(
-          v128.or(
-            v128.or(stops(v128.load(p)), stops(v128.load(p, 16))),
-            v128.or(stops(v128.load(p, 32)), stops(v128.load(p, 48))),
-          ),
-        )
-      ) {
-        p += 64;
-      }
-    }
+    if (inString !== 0 && (escapeNext | hexWanted) === 0) p = plainText(p);
     const a = v128.load(p);
     const b = v128.load(p, 16);
     const c = v128.load(p, 32);
@@ -557,23 +543,9 @@ function bits(p: usize, own: bool): usize {
     let quotes = equal(a, b, c, d, i8x16.splat(0x22)) & valid;
     let backslashes: u64 = 0;
     let control: u64 = 0;
-    {
-      const slash = i8x16.splat(0x5c);
-      const low = i8x16.splat(0x1f);
-      const special = v128.or(
-        v128.or(
-          v128.or(i8x16.eq(a, slash), i8x16.eq(i8x16.min_u(a, low), a)),
-          v128.or(i8x16.eq(b, slash), i8x16.eq(i8x16.min_u(b, low), b)),
-        ),
-        v128.or(
-          v128.or(i8x16.eq(c, slash), i8x16.eq(i8x16.min_u(c, low), c)),
-          v128.or(i8x16.eq(d, slash), i8x16.eq(i8x16.min_u(d, low), d)),
-        ),
-      );
-      if (v128.any_true(special)) {
-        backslashes = equal(a, b, c, d, slash) & valid;
-        control = controls(a, b, c, d) & valid;
-      }
+    if (v128.any_true(v128.or(v128.or(isSpecial(a), isSpecial(b)), v128.or(isSpecial(c), isSpecial(d))))) {
+      backslashes = equal(a, b, c, d, i8x16.splat(0x5c)) & valid;
+      control = mask(isControl(a), isControl(b), isControl(c), isControl(d)) & valid;
     }
     let escapes: u64 = escapeNext; // the bytes that follow an escaping backslash
     if (backslashes !== 0) {
@@ -619,7 +591,7 @@ function bits(p: usize, own: bool): usize {
       if (run === 64) {
         p = longScalar(
           p,
-          (afterOpen | afterComma | afterColon) !== 0 && ((afterOpen | afterComma) & objectMask) === 0,
+          (afterOpen | afterComma | afterColon) !== 0 && ((afterOpen | afterComma) & stack) === 0,
         );
         if (p === 0) return 0;
         afterOpen = afterComma = afterColon = afterKey = 0;
@@ -662,48 +634,8 @@ function bits(p: usize, own: bool): usize {
       (control & strings);
     const noKey = (((onOpen & ~closes) | onComma) & ~opened) | (onKey & ~colons); // wrong in an object
 
-    // Brackets, and what lies between them.
-    let rest: u64 = ~(<u64>0);
-    let until: u64 = 0;
-    let brackets = opens | closes;
-    while (brackets !== 0) {
-      const bit = brackets & (0 - brackets);
-      const upTo = bit | (bit - 1);
-      const stretch = rest & upTo;
-      bad |= stretch & (colons ^ ((colons ^ noKey) & objectMask));
-      if (own && depth === 1) countMembers(p, keyStarts & stretch);
-      const isObject = <u64>((load<u8>(p + <usize>ctz(bit)) >> 5) & 1);
-      if ((opens & bit) !== 0) {
-        if (depth !== 0 && (depth & 63) === 0) store<u64>(BRACKETS + (<usize>depth >> 3), stack);
-        depth++;
-        stack = (stack << 1) | isObject;
-        if (depth + levelsAround > levels) {
-          levels = depth + levelsAround;
-          if (levels > LEVELS_MAX) {
-            tooDeep = true;
-            return refuse(p + <usize>ctz(bit));
-          }
-        }
-      } else {
-        if ((stack & 1) !== isObject) bad |= bit;
-        depth--;
-        if (depth === 0) {
-          until = upTo;
-          break;
-        }
-        stack >>= 1;
-        if ((depth & 63) === 0) stack = load<u64>(BRACKETS + (<usize>depth >> 3));
-      }
-      objectMask = 0 - (stack & 1);
-      rest = ~upTo;
-      brackets ^= bit;
-    }
-    let checked = until;
-    if (until === 0) {
-      checked = ~(<u64>0);
-      bad |= rest & (colons ^ ((colons ^ noKey) & objectMask));
-      if (own && depth === 1) countMembers(p, keyStarts & rest);
-    }
+    bad |= walk(p, opens, closes, colons, noKey, keyStarts);
+    const checked = until; // what comes behind our end is not ours to judge
 
     if ((scalars & checked) !== 0) {
       const numerals = digitsIn(a, b, c, d) & scalars;
@@ -727,10 +659,70 @@ function bits(p: usize, own: bool): usize {
     }
 
     if ((bad & checked) !== 0) return refuse(p + <usize>ctz(bad & checked));
-    if (until !== 0) return p + 64 - <usize>clz(until);
+    if (levels > LEVELS_MAX) {
+      tooDeep = true;
+      return refuse(p);
+    }
+    if (depth === 0) return p + 64 - <usize>clz(until);
     p += step;
   }
   return refuse(p);
+}
+
+/** Past the blocks, from p on, that hold nothing but the inside of a string. */
+function plainText(p: usize): usize {
+  while (p + 64 <= textEnd) {
+    const low = v128.or(isStop(v128.load(p)), isStop(v128.load(p, 16)));
+    const high = v128.or(isStop(v128.load(p, 32)), isStop(v128.load(p, 48)));
+    if (v128.any_true(v128.or(low, high))) break;
+    p += 64;
+  }
+  return p;
+}
+
+/**
+ * Steps through the brackets of a block. Between two of them the container is the same: returns what is wrong for it,
+ * colons in an array and the places of `noKey` in an object, and brackets that do not match.
+ */
+function walk(p: usize, opens: u64, closes: u64, colons: u64, noKey: u64, keyStarts: u64): u64 {
+  let bad: u64 = 0;
+  let level = depth;
+  let open = stack;
+  let rest: u64 = ~(<u64>0);
+  let brackets = opens | closes;
+  while (brackets !== 0) {
+    const bit = brackets & (0 - brackets);
+    const upTo = bit | (bit - 1);
+    const stretch = rest & upTo;
+    bad |= stretch & (colons ^ ((colons ^ noKey) & (0 - (open & 1))));
+    if (ownKeys && level === 1) countMembers(p, keyStarts & stretch);
+    const isObject = <u64>((load<u8>(p + <usize>ctz(bit)) >> 5) & 1);
+    if ((opens & bit) !== 0) {
+      if ((level & 63) === 0) store<u64>(BRACKETS + (<usize>level >> 3), open);
+      open = (open << 1) | isObject;
+      level++;
+      if (level + levelsAround > levels) levels = level + levelsAround;
+    } else {
+      if ((open & 1) !== isObject) bad |= bit;
+      open >>= 1;
+      level--;
+      if ((level & 63) === 0) {
+        if (level === 0) {
+          depth = 0;
+          until = upTo;
+          return bad;
+        }
+        open = load<u64>(BRACKETS + (<usize>level >> 3));
+      }
+    }
+    rest = ~upTo;
+    brackets ^= bit;
+  }
+  if (ownKeys && level === 1) countMembers(p, keyStarts & rest);
+  depth = level;
+  stack = open;
+  until = ~(<u64>0);
+  return bad | (rest & (colons ^ ((colons ^ noKey) & (0 - (open & 1)))));
 }
 
 /** A scalar of 64 bytes or more, which can only be a number. */
