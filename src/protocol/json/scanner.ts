@@ -1,5 +1,5 @@
 // The envelope scanner's door: checks one JSON frame in the arena and tells where the values of its envelope stand.
-// The work is done by scan.wasm (assembly/scan.ts, which `npm run build` puts beside this file); here are the names it
+// The work is done by scan.wasm (assembly/, which `npm run build` puts beside this file); here are the names it
 // knows, the layout of its result and the loading. The memory belongs to the caller: it copies frames to 65,536 or
 // above; what lies below is the scanner's. What to refuse (depth, digits, message types) is the caller's decision.
 import { readFileSync } from "node:fs";
@@ -85,7 +85,7 @@ export const SCANNER_BYTES = 65_536;
 /** So many bytes behind a frame may be read (and are not believed): they have to exist. */
 export const READ_AHEAD_BYTES = 64;
 
-// The memory map, as in assembly/scan.ts, in bytes.
+// The memory map, as in assembly/memory-map.ts, in bytes.
 const RESULT_AT = 4096;
 const KEY_NAMES_AT = 8192;
 const TYPE_NAMES_AT = 10_240;
