@@ -1,6 +1,16 @@
 // Every bound of the engine, with its reason. Nothing grows without a name in this file.
 //
-// These are facts of the wire: what a frame may hold so that no official SDK's receive loop ends on it.
+// `LIMITS` are the defaults of what an operator may change (config.yaml, `limits` and `server`); the other constants are facts of the
+// wire or of the tables. Their relations are asserted when this module loads.
+
+import { assert } from "../assert.js";
+
+/** Calls in flight at once in the whole engine: 20 bits of a ticket are the slot. */
+export const CALLS_OPEN_MAX = (1 << 20) - 1;
+/** Functions registered at once, standbys and owners of shared functions counted each: 20 bits of a handle are the index. */
+export const FUNCTIONS_MAX = (1 << 20) - 1;
+/** Connections at once: more than the file descriptors of a usual process, and the per-connection tables stay small. */
+export const CONNECTIONS_MAX = 65_535;
 
 /** Nesting of a JSON frame that every official SDK still reads (the Rust SDK's parser stops at 127); the envelope is level 1. */
 export const JSON_DEPTH_MAX = 127;
@@ -8,3 +18,74 @@ export const JSON_DEPTH_MAX = 127;
 export const PAYLOAD_DEPTH_MAX = JSON_DEPTH_MAX - 1;
 /** Digits of an integer in a JSON frame: Python's `int` refuses longer ones with an exception. */
 export const JSON_INTEGER_DIGITS_MAX = 4_300;
+
+/** Bytes of a function id, a trigger id, a namespace: long enough for any sane name, short enough to be copied about. */
+export const ID_BYTES_MAX = 1_024;
+/** Characters of a worker's name and description; the reference cuts there. */
+export const WORKER_TEXT_CHARS_MAX = 280;
+/** The deadline a caller may ask for: a day. Ticks stay far below 2^31. */
+export const CALL_TIMEOUT_MS_MAX = 86_400_000;
+
+export interface Limits {
+  /** Bytes of one WebSocket message, either way in. */
+  frameBytesMax: number;
+  /** Calls one connection may have open (made by it). */
+  callsOpenPerConnectionMax: number;
+  /** Calls open in the whole engine. */
+  callsOpenMax: number;
+  /** Functions one connection may register. */
+  functionsPerConnectionMax: number;
+  /** Connections at once, all listeners together. */
+  connectionsMax: number;
+  /** Time of a call whose caller names none, in milliseconds. */
+  callTimeoutMs: number;
+  /** Bytes waiting for one connection above which new calls to it are `overloaded`. */
+  outboxSoftBytes: number;
+  /** Bytes waiting for one connection above which it is closed hard. */
+  outboxHardBytes: number;
+  /** Bytes of registrations held back until a JSON connection tells its namespace. */
+  heldBytesMax: number;
+  /** How long a JSON connection may stay without telling its namespace before it is put in `default`, in milliseconds. */
+  registrationNamespaceGraceMs: number;
+  /** A connection from which nothing comes for this long is closed, in seconds; 0 = never, else 8 to 960. */
+  idleTimeoutS: number;
+  /** From accept to a whole request head, and from there to `hello`, in milliseconds. */
+  handshakeTimeoutMs: number;
+}
+
+const MIB = 1 << 20;
+
+export const LIMITS: Limits = {
+  frameBytesMax: 64 * MIB, // what the reference's WebSocket stack takes
+  callsOpenPerConnectionMax: 65_536, // a caller above this is not waiting for answers any more
+  callsOpenMax: CALLS_OPEN_MAX,
+  functionsPerConnectionMax: 262_144, // a quarter of the table: one worker cannot fill it
+  connectionsMax: CONNECTIONS_MAX,
+  callTimeoutMs: 330_000, // longer than a caller's own five minutes, so that the engine does not cut it short
+  outboxSoftBytes: 8 * MIB, // half a second of a gigabit link
+  outboxHardBytes: 136 * MIB, // two frames of the largest size beyond the soft bound: an idle worker can always be sent one
+  heldBytesMax: 16 * MIB, // 100,000 registrations with schemas
+  registrationNamespaceGraceMs: 5_000, // the reference's
+  idleTimeoutS: 120, // SDKs ping every 20 s
+  handshakeTimeoutMs: 10_000, // the reference's
+};
+
+/** Throws the sentence of the first relation that does not hold. */
+export function checkLimits(limits: Limits): void {
+  assert(
+    limits.outboxHardBytes >= limits.outboxSoftBytes + limits.frameBytesMax,
+    "outboxHardBytes must hold outboxSoftBytes and one frame of frameBytesMax",
+  );
+  assert(limits.callsOpenMax <= CALLS_OPEN_MAX, `callsOpenMax is at most ${CALLS_OPEN_MAX}`);
+  assert(limits.connectionsMax <= CONNECTIONS_MAX, `connectionsMax is at most ${CONNECTIONS_MAX}`);
+  assert(
+    limits.callTimeoutMs > 0 && limits.callTimeoutMs <= CALL_TIMEOUT_MS_MAX,
+    `callTimeoutMs is 1 to ${CALL_TIMEOUT_MS_MAX}`,
+  );
+  assert(
+    limits.idleTimeoutS === 0 || (limits.idleTimeoutS >= 8 && limits.idleTimeoutS <= 960),
+    "idleTimeoutS is 0 or 8 to 960",
+  );
+}
+
+checkLimits(LIMITS);

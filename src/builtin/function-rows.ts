@@ -1,0 +1,139 @@
+// How functions appear in listings: FunctionSummary and FunctionDetail of the iii protocol, as JSON text.
+//
+// Formats and metadata were kept as they were spelled at registration and go out the same way, so no number in them changes.
+
+import type { Functions } from "../registry/functions.js";
+import { OfferWord } from "../registry/offers.js";
+import type { Workers } from "../registry/workers.js";
+
+/** What a listing needs of one function; absent = none. */
+export interface FunctionRow {
+  fn: number;
+  id: string;
+  namespace: string;
+  workerName: string;
+  description: string | undefined;
+  /** The whole card as JSON text. */
+  card: string | undefined;
+}
+
+export class FunctionRows {
+  readonly #functions: Functions;
+  readonly #workers: Workers;
+
+  constructor(functions: Functions, workers: Workers) {
+    this.#functions = functions;
+    this.#workers = workers;
+  }
+
+  row(fn: number): FunctionRow {
+    const { names, offers } = this.#functions;
+    const offer = this.#functions.servingOffer(fn);
+    const card = offers.card(offer);
+    const id = names.id(fn);
+    return {
+      fn,
+      id,
+      namespace: names.namespace(fn),
+      workerName: this.#ownerName(offers.get(offer, OfferWord.connection), id),
+      description: card === undefined ? undefined : descriptionOf(card),
+      card,
+    };
+  }
+
+  all(): FunctionRow[] {
+    const rows: FunctionRow[] = [];
+    this.#functions.each((fn) => rows.push(this.row(fn)));
+    return rows;
+  }
+
+  /** The owner's name; the text before the first `::` when the owner has none. The engine's own functions belong to it. */
+  #ownerName(connection: number, id: string): string {
+    if (connection === 0) return "iii-engine-functions";
+    return this.#workers.of(connection)?.name ?? (id.split("::")[0] || id);
+  }
+}
+
+/** FunctionSummary: function_id, namespace, worker_name, description?, metadata?. */
+export function summaryText(row: FunctionRow): string {
+  return `{${headText(row)}${memberText(row, "metadata", "metadata")}}`;
+}
+
+/** FunctionDetail: the summary with its schemas and the triggers bound to it. */
+export function detailText(row: FunctionRow, registeredTriggers = "[]"): string {
+  const schemas =
+    memberText(row, "request_format", "request_schema") +
+    memberText(row, "response_format", "response_schema");
+  return `{${headText(row)}${schemas}${memberText(row, "metadata", "metadata")},"registered_triggers":${registeredTriggers}}`;
+}
+
+function headText(row: FunctionRow): string {
+  const description =
+    row.description === undefined ? "" : `,"description":${JSON.stringify(row.description)}`;
+  return `"function_id":${JSON.stringify(row.id)},"namespace":${JSON.stringify(row.namespace)},"worker_name":${JSON.stringify(row.workerName)}${description}`;
+}
+
+/** A member of the card under another name, spelled as it was; nothing when the card has none. */
+function memberText(row: FunctionRow, member: string, name: string): string {
+  const text = row.card === undefined ? undefined : cardMember(row.card, member);
+  return text === undefined ? "" : `,"${name}":${text}`;
+}
+
+/** A card is written by the engine: `{"key":value,…}`, known keys in a fixed order, no blanks between them. */
+const CARD_KEYS = ["description", "request_format", "response_format", "metadata"];
+
+/** The text of one member of a card. */
+export function cardMember(card: string, member: string): string | undefined {
+  let at = 1;
+  for (const key of CARD_KEYS) {
+    const head = `"${key}":`;
+    if (!card.startsWith(head, at)) continue;
+    const end = valueEnd(card, at + head.length);
+    if (key === member) return card.slice(at + head.length, end);
+    at = end + 1;
+  }
+  return undefined;
+}
+
+/** Where the JSON value that begins at `at` ends; the text is known to be JSON. */
+function valueEnd(text: string, at: number): number {
+  let depth = 0;
+  for (; at < text.length; at++) {
+    const char = text.charAt(at);
+    if (char === '"') {
+      at = stringEnd(text, at);
+    } else if (char === "{" || char === "[") depth++;
+    else if (char === "}" || char === "]") {
+      if (depth === 0) return at;
+      depth--;
+    } else if (char === "," && depth === 0) return at;
+  }
+  return at;
+}
+
+/** The closing quote of the string that begins at `at`. */
+function stringEnd(text: string, at: number): number {
+  for (at++; text.charAt(at) !== '"'; at++) if (text.charAt(at) === "\\") at++;
+  return at;
+}
+
+function descriptionOf(card: string): string | undefined {
+  const text = cardMember(card, "description");
+  if (text === undefined) return undefined;
+  const value: unknown = JSON.parse(text);
+  return typeof value === "string" ? value : undefined;
+}
+
+/** `metadata.internal === true`: such functions are hidden from listings. */
+export function isInternal(row: FunctionRow): boolean {
+  const text = row.card?.includes('"internal"') === true ? cardMember(row.card, "metadata") : undefined;
+  const metadata: unknown = text === undefined ? null : JSON.parse(text);
+  return (
+    typeof metadata === "object" && metadata !== null && "internal" in metadata && metadata.internal === true
+  );
+}
+
+/** Byte order of UTF-8, which is the order of listings. */
+export function byBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a, "utf8"), Buffer.from(b, "utf8"));
+}

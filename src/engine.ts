@@ -1,0 +1,253 @@
+// The composition root: makes the parts of an engine and ties them together. Each part knows its neighbours only; this file knows them all.
+
+import { randomUUID } from "node:crypto";
+import type { Builtin } from "./builtin/builtin.js";
+import { FunctionRows } from "./builtin/function-rows.js";
+import { functionInfo, listFunctions } from "./builtin/list-functions.js";
+import { listWorkers, WorkerRows, workerInfo } from "./builtin/list-workers.js";
+import { registerWorker } from "./builtin/register-worker.js";
+import { type Clock, systemClock } from "./clock.js";
+import type { Logger } from "./log.js";
+import { Metrics } from "./metrics.js";
+import { CloseCode } from "./protocol/error.js";
+import { EnvelopeScanner } from "./protocol/json/scanner.js";
+import { checkLimits, FUNCTIONS_MAX, LIMITS, type Limits } from "./protocol/limits.js";
+import { Functions, type FunctionsObserver } from "./registry/functions.js";
+import type { FunctionRule } from "./registry/share.js";
+import { Workers } from "./registry/workers.js";
+import { Calls } from "./router/calls.js";
+import { Crossing } from "./router/crossing.js";
+import { Departures, type WorkerObserver } from "./router/departures.js";
+import { EnginePeer } from "./router/engine-peer.js";
+import { Enqueue } from "./router/enqueue.js";
+import { JsonControl } from "./router/json-control.js";
+import { JsonDoor } from "./router/json-door.js";
+import { drawSuffix, JsonFrames } from "./router/json-frames.js";
+import { MsgpackControl } from "./router/msgpack-control.js";
+import { MsgpackDoor } from "./router/msgpack-door.js";
+import { MsgpackGeneral, topicOf } from "./router/msgpack-general.js";
+import { Arena } from "./transport/arena.js";
+import { type ListenAddress, Server } from "./transport/server.js";
+import { ENGINE_VERSION } from "./version.js";
+
+export interface EngineOptions {
+  /** Where to listen; several are one engine. Default one, 127.0.0.1:49134. Port 0 picks a free one. */
+  listeners?: readonly ListenAddress[];
+  /** Bounds that differ from the defaults. */
+  limits?: Partial<Limits>;
+  /** Which functions are shared, and which have a time of their own. */
+  functions?: readonly FunctionRule[];
+  log: Logger;
+  clock?: Clock;
+}
+
+/** What an engine counts and holds at one moment. */
+export interface EngineStats {
+  connections: number;
+  workers: number;
+  functions: number;
+  callsOpened: number;
+  callsEnded: number;
+  callsOpen: number;
+  counters: Readonly<Record<string, number>>;
+}
+
+export const DEFAULT_LISTENER: ListenAddress = { host: "127.0.0.1", port: 49_134 };
+
+export class Engine {
+  readonly workers = new Workers();
+  readonly functions: Functions;
+  readonly calls: Calls;
+  readonly metrics = new Metrics();
+  readonly server: Server;
+  readonly peer: EnginePeer;
+  readonly departures: Departures;
+  /** Where it listens, with the ports that were chosen. */
+  readonly listeners: ListenAddress[] = [];
+  readonly #log: Logger;
+  #builtins = 0;
+  #isDraining = false;
+
+  constructor(options: EngineOptions) {
+    const limits: Limits = { ...LIMITS, ...options.limits };
+    checkLimits(limits);
+    const clock = options.clock ?? systemClock;
+    const { log } = options;
+    this.#log = log;
+    const arena = new Arena(limits.callsOpenMax);
+    const { metrics, workers } = this;
+    this.server = new Server({ limits, metrics, log, arena, health: () => this.#health() });
+    const { server } = this;
+    const observer: FunctionsObserver = {
+      changed: () => undefined,
+      sharedOwner: (fn, connection, isOwner) => {
+        const owner = server.connections[connection];
+        if (owner?.isMsgpack !== true || !owner.isOpen) return;
+        if (isOwner) owner.subscribe(topicOf(fn));
+        else owner.unsubscribe(topicOf(fn));
+      },
+    };
+    const generationOf = (connection: number) => server.slots.generations[connection] ?? 0;
+    this.functions = new Functions(
+      FUNCTIONS_MAX,
+      limits.connectionsMax,
+      options.functions ?? [],
+      observer,
+      generationOf,
+    );
+    const { functions } = this;
+    this.calls = new Calls({ limits, clock, metrics, functions, workers, connections: server.connections });
+    const { calls } = this;
+    this.departures = new Departures(workers, functions, calls, log);
+    this.peer = new EnginePeer(calls, functions, log);
+    const scanner = new EnvelopeScanner(arena.memory);
+    const frames = new JsonFrames(arena, calls, functions.names, drawSuffix(randomUUID()));
+    const crossing = new Crossing({
+      calls,
+      names: functions.names,
+      arena,
+      metrics,
+      frames,
+      engine: this.peer,
+      frameBytesMax: limits.frameBytesMax,
+    });
+    const shared = {
+      limits,
+      clock,
+      log,
+      metrics,
+      server,
+      functions,
+      workers,
+      departures: this.departures,
+      calls,
+      arena,
+      scanner,
+      frames,
+      crossing,
+      engine: this.peer,
+    };
+    const msgpackControl = new MsgpackControl(shared);
+    const general = new MsgpackGeneral({ ...shared, control: msgpackControl });
+    const msgpack = new MsgpackDoor(calls, arena, metrics, msgpackControl, general, crossing);
+    const jsonControl = new JsonControl(shared);
+    const enqueue = new Enqueue(calls, frames, this.peer, limits.callTimeoutMs);
+    const json = new JsonDoor({ ...shared, control: jsonControl, enqueue });
+    msgpackControl.attach(general);
+    crossing.attach(general);
+    this.peer.attach(crossing);
+    calls.attach({ json, msgpack, engine: this.peer }, msgpack);
+    server.attach({ json, msgpack });
+    this.#serveBuiltins(jsonControl, clock.epochMs());
+  }
+
+  /** Adds a function of the engine's own, in namespace `default`. */
+  serve(builtin: Builtin): void {
+    this.peer.serve(builtin);
+    this.#builtins++;
+  }
+
+  /** Follows workers as they come and go. */
+  observe(observer: WorkerObserver): void {
+    this.departures.observe(observer);
+  }
+
+  /** Binds one more listener. Throws ListenError. */
+  listen(address: ListenAddress): ListenAddress {
+    const bound = { host: address.host, port: this.server.listen(address) };
+    this.listeners.push(bound);
+    return bound;
+  }
+
+  /** Calls a worker's function from inside the process. Rejects with CodedError. `data` is any JSON value. */
+  async call(
+    functionId: string,
+    data: unknown,
+    options: { namespace?: string; timeoutMs?: number } = {},
+  ): Promise<unknown> {
+    const json = await this.peer.call(
+      options.namespace ?? "default",
+      functionId,
+      JSON.stringify(data ?? null),
+      options.timeoutMs ?? 30_000,
+    );
+    return json === null ? null : JSON.parse(json);
+  }
+
+  stats(): EngineStats {
+    const { inFlight } = this.calls;
+    return {
+      connections: this.server.slots.open,
+      workers: this.workers.count,
+      functions: this.functions.count,
+      callsOpened: inFlight.opened,
+      callsEnded: inFlight.ended,
+      callsOpen: inFlight.open,
+      counters: this.metrics.snapshot(),
+    };
+  }
+
+  /** Stops accepting, lets calls in flight finish for at most `drainMs`, closes every connection with a code that tells SDKs to come back. */
+  async close(options: { drainMs?: number } = {}): Promise<{ callsLost: number }> {
+    this.#isDraining = true;
+    this.server.stopListening();
+    await this.#drained(options.drainMs ?? 0);
+    const callsLost = this.calls.inFlight.open;
+    this.server.close(CloseCode.GoingDown, "the engine is going down");
+    this.calls.deadlines.close();
+    this.#log.debug({ callsLost }, "engine closed");
+    return { callsLost };
+  }
+
+  async #drained(drainMs: number): Promise<void> {
+    const until = performance.now() + drainMs;
+    while (this.calls.inFlight.open > 0 && performance.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
+    }
+  }
+
+  #serveBuiltins(control: JsonControl, startedAtMs: number): void {
+    const functionRows = new FunctionRows(this.functions, this.workers);
+    const workerRows = new WorkerRows(
+      this.workers,
+      this.functions,
+      this.calls,
+      startedAtMs,
+      () => this.#builtins,
+    );
+    this.serve(listFunctions(functionRows));
+    this.serve(functionInfo(this.functions, this.workers, functionRows));
+    this.serve(listWorkers(workerRows));
+    this.serve(workerInfo(this.workers, this.functions, workerRows, functionRows));
+    this.serve(registerWorker(this.workers, control, this.departures));
+  }
+
+  #health(): { isHealthy: boolean; body: object } {
+    const { workers, functions, callsOpen } = this.stats();
+    return {
+      isHealthy: !this.#isDraining,
+      body: {
+        status: this.#isDraining ? "draining" : "ok",
+        version: ENGINE_VERSION,
+        workers,
+        functions,
+        calls_open: callsOpen,
+      },
+    };
+  }
+}
+
+/** How often a draining engine looks whether calls are still open. */
+const DRAIN_POLL_MS = 10;
+
+/** Makes an engine and binds its listeners: when this resolves it serves. Rejects with ListenError when a listener cannot be bound. */
+export async function startEngine(options: EngineOptions): Promise<Engine> {
+  const engine = new Engine(options);
+  try {
+    for (const address of options.listeners ?? [DEFAULT_LISTENER]) engine.listen(address);
+  } catch (cause) {
+    await engine.close();
+    throw cause;
+  }
+  return engine;
+}

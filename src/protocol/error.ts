@@ -1,0 +1,48 @@
+// The codes by which peers are told what went wrong. PROTOCOL.md has a heading for each.
+
+export const ErrorCode = {
+  FunctionNotFound: "function_not_found",
+  InvocationStopped: "invocation_stopped",
+  DeadlineExceeded: "deadline_exceeded",
+  Cancelled: "cancelled",
+  Overloaded: "overloaded",
+  InvalidRecord: "invalid_record",
+  PayloadInvalid: "payload_invalid",
+  PayloadUntranslatable: "payload_untranslatable",
+  PayloadOutOfBounds: "payload_out_of_bounds",
+  AnswerInvalid: "answer_invalid",
+  InvalidNamespace: "INVALID_NAMESPACE",
+  EnqueueError: "enqueue_error",
+  DeserializationError: "deserialization_error",
+  InvalidArguments: "INVALID_ARGUMENTS",
+  NotFound: "NOT_FOUND",
+  Forbidden: "FORBIDDEN",
+  InvocationFailed: "invocation_failed",
+  MalformedRecord: "malformed_record",
+  HelloExpected: "hello_expected",
+  WorkerNameTaken: "worker_name_taken",
+  FunctionIdReserved: "function_id_reserved",
+  LimitReached: "limit_reached",
+} as const;
+export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
+
+/** WebSocket close codes the engine gives; PROTOCOL.md, "Close codes". Never 1000 or 1001 on a worker socket: the Python SDK takes these as final. */
+export const CloseCode = {
+  GoingDown: 1012,
+  Malformed: 4400,
+  HelloTimeout: 4408,
+  WorkerNameTaken: 4409,
+  Replaced: 4410,
+  HeldTooMuch: 4413,
+} as const;
+
+/** A refusal on its way to a caller: a code for programs and a sentence for people. */
+export class CodedError extends Error {
+  override readonly name = "CodedError";
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}

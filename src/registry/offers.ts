@@ -1,0 +1,107 @@
+// Who offers which function: one offer per (function, connection).
+//
+// Twelve int32 per offer. An offer hangs in two doubly linked lists: those of its connection, so that a leaving worker costs what it
+// offered and no more, and those of its function, oldest first, so that the oldest standby is promoted.
+//
+//   word 0 function       index
+//   word 1 connection     index
+//   word 2 state          see OfferState
+//   word 3, 4             previous, next of the same connection
+//   word 5, 6             previous, next of the same function
+//   word 7, 8             where its card lies, and how long it is (description, formats, metadata as one JSON object; 0 = none)
+//   word 9                share policy it asked for
+//   word 10               round of registration: a replacing registration drops what it did not name
+
+import { ByteStore } from "./byte-store.js";
+import { Slots } from "./slots.js";
+
+export const OFFER_WORDS = 12;
+export const OfferWord = {
+  function: 0,
+  connection: 1,
+  state: 2,
+  connectionPrevious: 3,
+  connectionNext: 4,
+  functionPrevious: 5,
+  functionNext: 6,
+  cardAt: 7,
+  cardLength: 8,
+  share: 9,
+  round: 10,
+} as const;
+
+export const OfferState = { Serving: 0, Standby: 1 } as const;
+export type OfferState = (typeof OfferState)[keyof typeof OfferState];
+
+export class Offers {
+  readonly words: Int32Array;
+  readonly #slots: Slots<"offer">;
+  #cards = new ByteStore();
+
+  constructor(capacity: number) {
+    this.#slots = new Slots<"offer">(capacity, "wrap");
+    this.words = new Int32Array((capacity + 1) * OFFER_WORDS);
+  }
+
+  get count(): number {
+    return this.#slots.open;
+  }
+
+  get(offer: number, word: number): number {
+    return this.words[offer * OFFER_WORDS + word]!;
+  }
+
+  set(offer: number, word: number, value: number): void {
+    this.words[offer * OFFER_WORDS + word] = value;
+  }
+
+  /** A new offer in no list, or 0 when the table is full. */
+  take(fn: number, connection: number, state: OfferState): number {
+    const handle = this.#slots.take();
+    if (handle === 0) return 0;
+    const offer = this.#slots.indexOf(handle);
+    const at = offer * OFFER_WORDS;
+    this.words.fill(0, at, at + OFFER_WORDS);
+    this.words[at] = fn;
+    this.words[at + 1] = connection;
+    this.words[at + 2] = state;
+    return offer;
+  }
+
+  free(offer: number): void {
+    this.#dropCard(offer);
+    this.#slots.free(offer);
+  }
+
+  /** Stores the card, `source[start, end)`: UTF-8 of a JSON object, or nothing. Replaces the one before. */
+  setCard(offer: number, source: Uint8Array, start: number, end: number): void {
+    this.#dropCard(offer);
+    if (start === end) return;
+    this.set(offer, OfferWord.cardAt, this.#cards.add(source, start, end));
+    this.set(offer, OfferWord.cardLength, end - start);
+  }
+
+  /** The card as JSON text, or undefined when it has none. */
+  card(offer: number): string | undefined {
+    const length = this.get(offer, OfferWord.cardLength);
+    if (length === 0) return undefined;
+    return Buffer.from(this.#cards.bytes.buffer, this.get(offer, OfferWord.cardAt), length).toString("utf8");
+  }
+
+  #dropCard(offer: number): void {
+    this.#cards.remove(this.get(offer, OfferWord.cardLength));
+    this.set(offer, OfferWord.cardLength, 0);
+    if (this.#cards.shouldCompact) this.#compact();
+  }
+
+  #compact(): void {
+    const store = new ByteStore(this.#cards.length);
+    for (let offer = 1; offer < this.#slots.end; offer++) {
+      const length = this.#slots.isOpen(offer) ? this.get(offer, OfferWord.cardLength) : 0;
+      if (length === 0) continue;
+      const at = this.get(offer, OfferWord.cardAt);
+      this.set(offer, OfferWord.cardAt, store.add(this.#cards.bytes, at, at + length));
+    }
+    this.#cards = store;
+  }
+}

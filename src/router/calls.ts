@@ -1,0 +1,208 @@
+// The life of a call between being asked for and its one end, whatever wires its two sides speak.
+//
+//   enter -> (result | error | deadline | cancelled | executor gone | caller gone) -> leave
+//
+// The wires themselves are behind two small interfaces: `AnswerSink` tells a caller how its call ended, `CancelSink` tells an executor that nobody waits.
+
+import type { Clock } from "../clock.js";
+import { Metric, type Metrics } from "../metrics.js";
+import { ErrorCode } from "../protocol/error.js";
+import { CALL_TIMEOUT_MS_MAX, type Limits } from "../protocol/limits.js";
+import type { Functions } from "../registry/functions.js";
+import type { NamespaceKey } from "../registry/names.js";
+import { Share } from "../registry/share.js";
+import type { SharedOwners } from "../registry/shared-owners.js";
+import { INDEX_MASK } from "../registry/slots.js";
+import type { Workers } from "../registry/workers.js";
+import type { Connection } from "../transport/connection.js";
+import { Deadlines } from "./deadlines.js";
+import { CALL_WORDS, CallWord, Flag, InFlight, type Ticket } from "./in-flight.js";
+import { Target } from "./routing-table.js";
+
+/** The connection index of the engine itself, as a caller and as an executor. */
+export const ENGINE = 0;
+
+/** What {@link Calls.executorOf} answers besides a connection index. */
+export const Executor = { NotFound: 0, Builtin: -2, Overloaded: -3, ByKey: -4 } as const;
+
+/** How a caller is told of the end of a call that the engine ended. `slot` is still open. */
+export interface AnswerSink {
+  engineError(slot: number, code: ErrorCode, message: string): void;
+}
+
+/** How an executor is told that nobody waits for a ticket any more. */
+export interface CancelSink {
+  cancel(executor: Connection, ticket: Ticket): void;
+}
+
+export interface CallsOptions {
+  limits: Limits;
+  clock: Clock;
+  metrics: Metrics;
+  functions: Functions;
+  workers: Workers;
+  connections: readonly (Connection | undefined)[];
+}
+
+export class Calls {
+  readonly inFlight: InFlight;
+  readonly deadlines: Deadlines;
+  readonly connections: readonly (Connection | undefined)[];
+  /** What JSON callers sent as `baggage`, by slot, to be echoed in the answer. */
+  readonly baggage = new Map<number, Uint8Array>();
+  readonly #limits: Limits;
+  readonly #metrics: Metrics;
+  readonly #functions: Functions;
+  readonly #workers: Workers;
+  #answers: { json: AnswerSink; msgpack: AnswerSink; engine: AnswerSink } | null = null;
+  #cancels: CancelSink | null = null;
+
+  constructor(options: CallsOptions) {
+    this.#limits = options.limits;
+    this.#metrics = options.metrics;
+    this.#functions = options.functions;
+    this.#workers = options.workers;
+    this.connections = options.connections;
+    this.inFlight = new InFlight(options.limits.callsOpenMax, options.limits.connectionsMax);
+    this.deadlines = new Deadlines(options.clock, this.inFlight, (slot) => this.#expire(slot));
+  }
+
+  attach(answers: { json: AnswerSink; msgpack: AnswerSink; engine: AnswerSink }, cancels: CancelSink): void {
+    this.#answers = answers;
+    this.#cancels = cancels;
+  }
+
+  /** Who executes the next call of a function: a connection index, or one of {@link Executor}; `ByKey`: ask {@link executorByKey}. */
+  executorOf(fn: number): number {
+    const target = this.#functions.routes.target(fn);
+    if (target > 0) return this.canTake(target) ? target : Executor.Overloaded;
+    if (target === Target.Shared) return this.#choose(fn & INDEX_MASK);
+    return target === Target.Builtin ? Executor.Builtin : Executor.NotFound;
+  }
+
+  /** Who executes a call of a function shared by hash. `key`: a hash of the call's key; 0 = it has none, so the owners take turns. */
+  executorByKey(fn: number, key: number): number {
+    const owners = this.#functions.sharedOwners(fn & INDEX_MASK);
+    if (owners === undefined) return Executor.NotFound;
+    return (
+      (key === 0 ? owners.roundRobin(this.canTake) : owners.byHash(key, this.canTake)) || Executor.Overloaded
+    );
+  }
+
+  /** Whether a worker keeps up: what waits for it is below the soft bound. */
+  readonly canTake = (connection: number): boolean => {
+    const peer = this.connections[connection];
+    return peer !== undefined && !peer.isEnding && peer.outbox.load < this.#limits.outboxSoftBytes;
+  };
+
+  readonly #executing = (connection: number): number => this.inFlight.executing(connection);
+
+  #choose(fn: number): number {
+    const owners = this.#functions.sharedOwners(fn);
+    if (owners === undefined) return Executor.NotFound;
+    if (owners.share === Share.Hash) return Executor.ByKey;
+    return this.#chooseBy(owners) || Executor.Overloaded;
+  }
+
+  #chooseBy(owners: SharedOwners): number {
+    if (owners.share === Share.LeastOutstanding)
+      return owners.leastOutstanding(this.#executing, this.canTake);
+    return owners.roundRobin(this.canTake);
+  }
+
+  /** The index of a function handle, or 0 when it is stale. */
+  functionIndex(fn: number): number {
+    return this.#functions.slots.indexOf(fn);
+  }
+
+  /** Time of a call, in milliseconds: what the caller asks for within bounds, else the function's own, else the default. */
+  timeoutMs(fn: number, askedMs: number): number {
+    if (askedMs !== 0) return Math.min(askedMs >>> 0, CALL_TIMEOUT_MS_MAX);
+    return this.#functions.timeoutMs(fn & INDEX_MASK) ?? this.#limits.callTimeoutMs;
+  }
+
+  /** Enters a call before its frame is sent. 0 = a bound is reached: the caller is told `overloaded`. */
+  enter(
+    caller: number,
+    call: number,
+    executor: number,
+    fn: number,
+    timeoutMs: number,
+    flags: number,
+  ): Ticket {
+    if (caller !== ENGINE && this.inFlight.calling(caller) >= this.#limits.callsOpenPerConnectionMax)
+      return 0;
+    return this.inFlight.enter(caller, call, executor, fn, this.deadlines.tickAfter(timeoutMs), flags);
+  }
+
+  /** Ends a call whose end its caller has been, or need not be, told of. */
+  leave(slot: number): void {
+    if ((this.inFlight.words[slot * CALL_WORDS + CallWord.flags]! & Flag.Baggage) !== 0)
+      this.baggage.delete(slot);
+    this.inFlight.leave(slot);
+  }
+
+  /** Ends a call with an error of the engine's. */
+  fail(slot: number, code: ErrorCode, message: string): void {
+    this.#tell(slot, code, message);
+    this.leave(slot);
+  }
+
+  /** The caller no longer waits: told so itself, and the executor too. */
+  cancel(slot: number): void {
+    this.#metrics.add(Metric.calls_cancelled);
+    this.#cancelAtExecutor(slot);
+    this.fail(slot, ErrorCode.Cancelled, "The caller cancelled the call");
+  }
+
+  /** A connection ended: every call it executed ends with `invocation_stopped`, every call it made is forgotten. Costs what it had open. */
+  dropConnection(connection: number): void {
+    const { inFlight } = this;
+    for (
+      let slot = inFlight.firstExecuted(connection);
+      slot !== 0;
+      slot = inFlight.firstExecuted(connection)
+    ) {
+      this.#metrics.add(Metric.calls_stopped);
+      if (inFlight.words[slot * CALL_WORDS + CallWord.caller] === connection) this.leave(slot);
+      else this.fail(slot, ErrorCode.InvocationStopped, "Invocation stopped");
+    }
+    for (let slot = inFlight.firstMade(connection); slot !== 0; slot = inFlight.firstMade(connection)) {
+      this.#metrics.add(Metric.calls_stopped);
+      this.#cancelAtExecutor(slot);
+      this.leave(slot);
+    }
+  }
+
+  /** The sentence for a function that is not there, with the namespaces where it is. */
+  notFoundMessage(namespace: NamespaceKey, bytes: Uint8Array, start: number, end: number): string {
+    const id = new TextDecoder().decode(bytes.subarray(start, end));
+    const elsewhere = this.#workers
+      .namespaceNames()
+      .filter((name) => this.#functions.names.find(this.#workers.namespace(name), bytes, start, end) !== 0)
+      .sort();
+    const hint = elsewhere.length === 0 ? "" : ` It is registered in namespace(s): ${elsewhere.join(", ")}.`;
+    return `Function ${id} not found in namespace ${namespace.name}.${hint}`;
+  }
+
+  #expire(slot: number): void {
+    this.#metrics.add(Metric.calls_deadline_exceeded);
+    this.#cancelAtExecutor(slot);
+    this.fail(slot, ErrorCode.DeadlineExceeded, "The call's time has passed");
+  }
+
+  #cancelAtExecutor(slot: number): void {
+    const executor = this.connections[this.inFlight.words[slot * CALL_WORDS + CallWord.executor]!];
+    if (executor?.isMsgpack === true) this.#cancels?.cancel(executor, this.inFlight.ticketOf(slot));
+  }
+
+  #tell(slot: number, code: ErrorCode, message: string): void {
+    const answers = this.#answers;
+    if (answers === null) return;
+    const caller = this.inFlight.words[slot * CALL_WORDS + CallWord.caller]!;
+    if (caller === ENGINE) return answers.engine.engineError(slot, code, message);
+    const connection = this.connections[caller];
+    if (connection === undefined) return;
+    (connection.isMsgpack ? answers.msgpack : answers.json).engineError(slot, code, message);
+  }
+}

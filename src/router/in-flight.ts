@@ -1,0 +1,194 @@
+// Calls awaiting an answer.
+//
+// A call is a slot; its handle is the ticket that travels to the executor in place of the caller's number, so two callers may use
+// the same number. Late, repeated and forged answers find no slot, or not theirs, and are counted, not answered.
+//
+// One call is 16 int32: one cache line, written once when it opens and read once when it ends. (Sixteen parallel arrays would be
+// sixteen lines.) A call hangs in three doubly linked lists, so that whoever leaves costs what it had open and no more:
+//
+//   word  0 caller          connection index
+//   word  1 call            the caller's own number (msgpack callers)
+//   word  2 executor        connection index
+//   word  3 function        handle
+//   word  4 deadline        wheel tick
+//   word  5 flags           see Flag
+//   word  6, 7              previous, next among the calls of this executor
+//   word  8, 9              previous, next among the calls of this caller
+//   word 10, 11             previous, next among the calls of this wheel position
+//   word 12 …               free
+//
+// Per connection four int32: first call it executes, first call it made, and how many of each.
+// All of it is address space until it is touched, so nothing ever grows or moves.
+
+import { assert } from "../assert.js";
+import { type Handle, INDEX_MASK, Slots } from "../registry/slots.js";
+
+export type Ticket = Handle<"call">;
+
+export const CALL_WORDS = 16;
+export const CallWord = {
+  caller: 0,
+  call: 1,
+  executor: 2,
+  function: 3,
+  deadline: 4,
+  flags: 5,
+  executorPrevious: 6,
+  executorNext: 7,
+  callerPrevious: 8,
+  callerNext: 9,
+  wheelPrevious: 10,
+  wheelNext: 11,
+} as const;
+
+export const Flag = {
+  /** The caller's traceparent waits in the side table for the answer. */
+  Trace: 1,
+  /** The caller's baggage waits in the calls' baggage map for the answer. */
+  Baggage: 2,
+} as const;
+
+const PEER_WORDS = 4;
+const PeerWord = { executes: 0, calls: 1, executing: 2, calling: 3 } as const;
+
+/** Positions of the wheel; with 16 ms a tick one round is 65 s. A later deadline stays for further rounds. */
+export const WHEEL_SIZE = 4096;
+
+export class InFlight {
+  readonly words: Int32Array;
+  readonly #peers: Int32Array;
+  readonly #wheel = new Int32Array(WHEEL_SIZE);
+  readonly #slots: Slots<"call">;
+  /** Calls ever opened, and ever ended: opened = ended + open, always. */
+  opened = 0;
+  ended = 0;
+
+  /** `capacity`: calls open at once, at most 2^20 - 1; `connections`: highest connection index. */
+  constructor(capacity: number, connections: number) {
+    this.#slots = new Slots<"call">(capacity, "wrap");
+    this.words = new Int32Array((capacity + 1) * CALL_WORDS);
+    this.#peers = new Int32Array((connections + 1) * PEER_WORDS);
+  }
+
+  get open(): number {
+    return this.#slots.open;
+  }
+
+  /** Calls this connection is executing now. */
+  executing(connection: number): number {
+    return this.#peers[connection * PEER_WORDS + PeerWord.executing]!;
+  }
+
+  /** Calls this connection made that are not answered yet. */
+  calling(connection: number): number {
+    return this.#peers[connection * PEER_WORDS + PeerWord.calling]!;
+  }
+
+  /** The first call that this connection executes (slot index), or 0. */
+  firstExecuted(connection: number): number {
+    return this.#peers[connection * PEER_WORDS + PeerWord.executes]!;
+  }
+
+  /** The first call that this connection made (slot index), or 0. */
+  firstMade(connection: number): number {
+    return this.#peers[connection * PEER_WORDS + PeerWord.calls]!;
+  }
+
+  /** Enters a call, before its frame is sent. Returns its ticket, or 0 when the table is full. */
+  enter(
+    caller: number,
+    call: number,
+    executor: number,
+    fn: number,
+    deadlineTick: number,
+    flags: number,
+  ): Ticket {
+    const ticket = this.#slots.take();
+    if (ticket === 0) return 0;
+    const slot = ticket & INDEX_MASK;
+    const words = this.words;
+    const at = slot * CALL_WORDS;
+    words[at] = caller;
+    words[at + 1] = call;
+    words[at + 2] = executor;
+    words[at + 3] = fn;
+    words[at + 4] = deadlineTick;
+    words[at + 5] = flags;
+    this.#link(slot, this.#peers, executor * PEER_WORDS + PeerWord.executes, CallWord.executorPrevious);
+    this.#link(slot, this.#peers, caller * PEER_WORDS + PeerWord.calls, CallWord.callerPrevious);
+    this.#link(slot, this.#wheel, deadlineTick & (WHEEL_SIZE - 1), CallWord.wheelPrevious);
+    this.#peers[executor * PEER_WORDS + PeerWord.executing]!++;
+    this.#peers[caller * PEER_WORDS + PeerWord.calling]!++;
+    this.opened++;
+    return ticket;
+  }
+
+  /** The slot of a ticket given to this executor, or 0: stale, never given, or given to another. */
+  slotOf(ticket: Ticket, executor: number): number {
+    const slot = this.#slots.indexOf(ticket);
+    if (slot === 0 || this.words[slot * CALL_WORDS + CallWord.executor] !== executor) return 0;
+    return slot;
+  }
+
+  /** The ticket of an open slot. */
+  ticketOf(slot: number): Ticket {
+    return this.#slots.handleOf(slot);
+  }
+
+  /** Ends a call: it leaves every list, and its ticket is void from here on. */
+  leave(slot: number): void {
+    const words = this.words;
+    const at = slot * CALL_WORDS;
+    const caller = words[at]! * PEER_WORDS;
+    const executor = words[at + 2]! * PEER_WORDS;
+    this.#unlink(slot, this.#peers, executor + PeerWord.executes, CallWord.executorPrevious);
+    this.#unlink(slot, this.#peers, caller + PeerWord.calls, CallWord.callerPrevious);
+    this.#unlink(slot, this.#wheel, words[at + 4]! & (WHEEL_SIZE - 1), CallWord.wheelPrevious);
+    this.#peers[executor + PeerWord.executing]!--;
+    this.#peers[caller + PeerWord.calling]!--;
+    this.#slots.free(slot);
+    this.ended++;
+  }
+
+  /** Calls `expire(slot)` for every call of this wheel position whose deadline is not after `tick`. `expire` ends that call and no other. */
+  expireAt(tick: number, expire: (slot: number) => void): void {
+    let slot = this.#wheel[tick & (WHEEL_SIZE - 1)]!;
+    while (slot !== 0) {
+      const at = slot * CALL_WORDS;
+      const next = this.words[at + CallWord.wheelNext]!;
+      if (this.words[at + CallWord.deadline]! - tick <= 0) expire(slot);
+      slot = next;
+    }
+  }
+
+  /** Throws when the counters and the lists do not agree. For tests and for the end of a connection. */
+  checkEmpty(connection: number): void {
+    const at = connection * PEER_WORDS;
+    const empty = this.#peers[at] === 0 && this.#peers[at + 1] === 0;
+    assert(
+      empty && this.#peers[at + 2] === 0 && this.#peers[at + 3] === 0,
+      `connection ${connection} left no call behind`,
+    );
+  }
+
+  /** Puts `slot` first in the list whose head is `heads[head]`; `link` is the word of its previous, the next one follows. */
+  #link(slot: number, heads: Int32Array, head: number, link: number): void {
+    const words = this.words;
+    const at = slot * CALL_WORDS + link;
+    const first = heads[head]!;
+    words[at] = 0;
+    words[at + 1] = first;
+    if (first !== 0) words[first * CALL_WORDS + link] = slot;
+    heads[head] = slot;
+  }
+
+  #unlink(slot: number, heads: Int32Array, head: number, link: number): void {
+    const words = this.words;
+    const at = slot * CALL_WORDS + link;
+    const previous = words[at]!;
+    const next = words[at + 1]!;
+    if (previous === 0) heads[head] = next;
+    else words[previous * CALL_WORDS + link + 1] = next;
+    if (next !== 0) words[next * CALL_WORDS + link] = previous;
+  }
+}

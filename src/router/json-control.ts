@@ -1,0 +1,344 @@
+// The JSON wire beside calls: the connection sequence, who a worker says it is, its registrations (held back until its namespace is known),
+// reattach, ping.
+
+import type { Clock } from "../clock.js";
+import type { Logger } from "../log.js";
+import { Metric, type Metrics } from "../metrics.js";
+import { CloseCode, CodedError, ErrorCode } from "../protocol/error.js";
+import {
+  EnvelopeKey,
+  type EnvelopeScanner,
+  MessageType,
+  ScanStatus,
+  ValueKind,
+} from "../protocol/json/scanner.js";
+import { ID_BYTES_MAX, JSON_DEPTH_MAX, JSON_INTEGER_DIGITS_MAX, type Limits } from "../protocol/limits.js";
+import type { Functions } from "../registry/functions.js";
+import { DEFAULT_NAMESPACE } from "../registry/names.js";
+import { OfferState } from "../registry/offers.js";
+import { Share } from "../registry/share.js";
+import { INDEX_MASK } from "../registry/slots.js";
+import type { Worker, Workers } from "../registry/workers.js";
+import type { Arena } from "../transport/arena.js";
+import type { Connection } from "../transport/connection.js";
+import type { Server } from "../transport/server.js";
+import { type Calls, ENGINE } from "./calls.js";
+import type { Departures } from "./departures.js";
+import type { EnginePeer } from "./engine-peer.js";
+import { JsonEnvelope } from "./json-envelope.js";
+import type { JsonFrames } from "./json-frames.js";
+import { isEngineId } from "./msgpack-general.js";
+
+export interface JsonControlOptions {
+  limits: Limits;
+  clock: Clock;
+  log: Logger;
+  metrics: Metrics;
+  arena: Arena;
+  scanner: EnvelopeScanner;
+  server: Server;
+  calls: Calls;
+  functions: Functions;
+  workers: Workers;
+  departures: Departures;
+  frames: JsonFrames;
+  engine: EnginePeer;
+}
+
+/** Registrations of a connection whose namespace is not known yet, in arrival order. */
+interface Held {
+  frames: Uint8Array[];
+  bytes: number;
+  stopGrace: () => void;
+}
+
+export class JsonControl {
+  readonly #o: JsonControlOptions;
+  readonly #held = new Map<number, Held>();
+  readonly #envelope: JsonEnvelope;
+
+  constructor(options: JsonControlOptions) {
+    this.#o = options;
+    this.#envelope = new JsonEnvelope(options.scanner, options.arena);
+  }
+
+  opened(connection: Connection): void {
+    const { workers, clock, limits, frames, departures } = this.#o;
+    const worker = workers.add(connection, clock.epochMs());
+    const stopGrace = clock.after(limits.registrationNamespaceGraceMs, () => this.#graceOver(worker));
+    this.#held.set(connection.index, { frames: [], bytes: 0, stopGrace });
+    frames.send(connection, { type: "workerregistered", worker_id: worker.id, reattach_token: worker.token });
+    departures.arrived(worker);
+  }
+
+  closed(connection: Connection): void {
+    this.#dropHeld(connection.index);
+    const worker = this.#o.workers.of(connection.index);
+    if (worker !== undefined) this.#o.departures.depart(worker);
+  }
+
+  /** Any frame but calls and answers. The envelope is read from the scanner. */
+  received(from: Connection, envelope: JsonEnvelope, frame: Uint8Array): void {
+    const worker = this.#o.workers.of(from.index);
+    if (worker === undefined) return;
+    const type = this.#o.scanner.type;
+    switch (type) {
+      case MessageType.registerfunction:
+      case MessageType.unregisterfunction:
+      case MessageType.registertriggertype:
+      case MessageType.registertrigger:
+      case MessageType.unregistertrigger:
+      case MessageType.registerservice:
+        return worker.isResolved ? this.#register(worker, type, envelope) : this.#hold(worker, frame);
+      case MessageType.reattach:
+        return this.#reattach(worker, envelope);
+      case MessageType.ping:
+        return this.#o.frames.send(from, { type: "pong" });
+      case MessageType.pong:
+      case MessageType.workerregistered:
+      case MessageType.registrationrejected:
+      case MessageType.unregistertriggertype:
+        return;
+      default:
+        return this.#dropped(worker, "a message of unknown type");
+    }
+  }
+
+  /** Runs one of the engine's own functions for a JSON caller. `wantsAnswer` is false for void calls and those without an id. */
+  builtin(from: Connection, fn: number, envelope: JsonEnvelope, wantsAnswer: boolean): void {
+    const { engine, frames, workers } = this.#o;
+    const caller = workers.of(from.index);
+    const json = envelope.dataStart < 0 ? "null" : envelope.text(envelope.dataStart, envelope.dataEnd);
+    try {
+      const result = engine.run(fn, json, caller);
+      if (result instanceof Promise) return this.#builtinLater(from, fn, envelope, wantsAnswer, result);
+      if (wantsAnswer)
+        frames.sendDirectResult(from, envelope, result === null ? null : Buffer.from(result, "utf8"));
+    } catch (cause) {
+      const error = engine.coded(cause);
+      if (wantsAnswer) frames.refuse(from, envelope, error.code, error.message);
+      else
+        this.#o.log.warn(
+          { worker: caller?.id, code: error.code, message: error.message },
+          "a call without an answer failed",
+        );
+    }
+  }
+
+  #builtinLater(
+    from: Connection,
+    fn: number,
+    envelope: JsonEnvelope,
+    wantsAnswer: boolean,
+    result: Promise<string | null>,
+  ): void {
+    const { calls, engine, frames, functions, limits } = this.#o;
+    if (!wantsAnswer) {
+      result.catch((cause: unknown) => engine.coded(cause));
+      return;
+    }
+    const ticket = calls.enter(from.index, 0, ENGINE, functions.slots.handleOf(fn), limits.callTimeoutMs, 0);
+    if (ticket === 0)
+      return frames.refuse(from, envelope, ErrorCode.Overloaded, "The caller has too many calls open");
+    frames.remember(ticket & INDEX_MASK, envelope);
+    engine.settleLater(ticket, result);
+  }
+
+  /** The worker has said where it lives, or is taken to live in `default`: what was held back is applied, in order. */
+  resolve(worker: Worker, namespace: string): void {
+    if (worker.isResolved) return;
+    this.#o.workers.resolve(worker, namespace);
+    const held = this.#held.get(worker.connection.index);
+    this.#dropHeld(worker.connection.index);
+    for (const frame of held?.frames ?? []) this.#replay(worker, frame);
+  }
+
+  /** A taken name is fatal for the newcomer, whatever its SDK. */
+  rejectName(worker: Worker, namespace: string, name: string, holder: Worker): void {
+    this.#dropHeld(worker.connection.index);
+    this.#o.frames.send(worker.connection, {
+      type: "registrationrejected",
+      code: "WORKER_NAMESPACE_CONFLICT",
+      namespace,
+      worker_name: name,
+      owner_worker_id: holder.id,
+    });
+    this.#o.metrics.add(Metric.registrations_refused);
+    this.#o.server.end(worker.connection, CloseCode.WorkerNameTaken, "worker name taken");
+  }
+
+  #graceOver(worker: Worker): void {
+    if (worker.isResolved || !worker.connection.isOpen) return;
+    this.#o.log.warn(
+      { worker: worker.id, graceMs: this.#o.limits.registrationNamespaceGraceMs },
+      "worker has not announced itself: its registrations go to namespace default",
+    );
+    this.resolve(worker, DEFAULT_NAMESPACE);
+  }
+
+  #hold(worker: Worker, frame: Uint8Array): void {
+    const held = this.#held.get(worker.connection.index);
+    if (held === undefined) return;
+    held.bytes += frame.length;
+    if (held.bytes > this.#o.limits.heldBytesMax) {
+      this.#o.server.end(
+        worker.connection,
+        CloseCode.HeldTooMuch,
+        `more than ${this.#o.limits.heldBytesMax} bytes of registrations before engine::workers::register`,
+      );
+      return this.#dropHeld(worker.connection.index);
+    }
+    held.frames.push(frame.slice());
+  }
+
+  #dropHeld(index: number): void {
+    this.#held.get(index)?.stopGrace();
+    this.#held.delete(index);
+  }
+
+  #replay(worker: Worker, frame: Uint8Array): void {
+    const { arena, scanner } = this.#o;
+    if (scanner.scan(arena.receive(frame), frame.length) !== ScanStatus.Ok) return;
+    this.#register(worker, scanner.type, this.#envelope);
+  }
+
+  #register(worker: Worker, type: number, envelope: EnvelopeReader): void {
+    const { scanner } = this.#o;
+    if (scanner.levels > JSON_DEPTH_MAX || scanner.digits > JSON_INTEGER_DIGITS_MAX)
+      return this.#dropped(worker, "a registration beyond the bounds of depth or digits");
+    switch (type) {
+      case MessageType.registerfunction:
+        return this.#registerFunction(worker, envelope);
+      case MessageType.unregisterfunction:
+        return this.#unregisterFunction(worker, envelope);
+      case MessageType.registerservice:
+        return; // accepted: services are visible nowhere
+      default:
+        return this.#dropped(worker, "triggers are not served yet");
+    }
+  }
+
+  #registerFunction(worker: Worker, envelope: EnvelopeReader): void {
+    const { functions, limits, scanner } = this.#o;
+    const id = envelope.string(EnvelopeKey.id);
+    const hasDescription =
+      envelope.isAbsent(EnvelopeKey.description) || envelope.isString(EnvelopeKey.description);
+    if (id === undefined || !hasDescription)
+      return this.#dropped(worker, "a registerfunction with a missing field or one of a wrong type");
+    if (!envelope.isAbsent(EnvelopeKey.invocation))
+      return this.#refused(worker, id, "http_functions_unavailable", "HTTP-invoked functions are not served");
+    const bytes = Buffer.from(id, "utf8");
+    if (bytes.length > ID_BYTES_MAX)
+      return this.#refused(
+        worker,
+        id.slice(0, 64),
+        ErrorCode.LimitReached,
+        `A function id has at most ${ID_BYTES_MAX} bytes`,
+      );
+    if (isEngineId(bytes, 0, bytes.length) && worker.namespace.name !== DEFAULT_NAMESPACE)
+      return this.#conflict(worker, id, "");
+    if (functions.countOf(worker.connection.index) >= limits.functionsPerConnectionMax)
+      return this.#refused(
+        worker,
+        id,
+        ErrorCode.LimitReached,
+        `One connection has at most ${limits.functionsPerConnectionMax} functions`,
+      );
+    const card = readCard(envelope, scanner);
+    this.#enter(worker, id, bytes, card);
+  }
+
+  #enter(worker: Worker, id: string, bytes: Uint8Array, card: Uint8Array): void {
+    const { functions, metrics, workers } = this.#o;
+    try {
+      const { state, owner, offer } = functions.register(
+        worker.connection.index,
+        worker.namespace,
+        bytes,
+        0,
+        bytes.length,
+        Share.Exclusive,
+        0,
+      );
+      functions.offers.setCard(offer, card, 0, card.length);
+      metrics.add(Metric.registrations);
+      if (state === OfferState.Standby) this.#conflict(worker, id, workers.of(owner)?.id ?? "");
+    } catch (cause) {
+      if (!(cause instanceof CodedError)) throw cause;
+      if (cause.code === ErrorCode.FunctionIdReserved) this.#conflict(worker, id, "");
+      else this.#refused(worker, id, cause.code, cause.message);
+    }
+  }
+
+  /** The one registration refusal that no SDK dies of. */
+  #conflict(worker: Worker, functionId: string, ownerId: string): void {
+    this.#o.metrics.add(Metric.registrations_refused);
+    this.#o.frames.send(worker.connection, {
+      type: "registrationrejected",
+      code: "FUNCTION_NAMESPACE_CONFLICT",
+      namespace: worker.namespace.name,
+      function_id: functionId,
+      owner_worker_id: ownerId,
+    });
+  }
+
+  /** Any other refusal: a log line, and a frame of a type that SDKs ignore; a `registrationrejected` of any other code would be fatal to them. */
+  #refused(worker: Worker, functionId: string, code: string, message: string): void {
+    this.#o.metrics.add(Metric.registrations_refused);
+    this.#o.log.warn(
+      { worker: worker.id, name: worker.name, functionId, code, message },
+      "registration refused",
+    );
+    this.#o.frames.send(worker.connection, {
+      type: "registrationrefused",
+      function_id: functionId,
+      code,
+      message,
+    });
+  }
+
+  #unregisterFunction(worker: Worker, envelope: EnvelopeReader): void {
+    const id = envelope.string(EnvelopeKey.id);
+    if (id === undefined) return this.#dropped(worker, "an unregisterfunction without id");
+    const bytes = Buffer.from(id, "utf8");
+    this.#o.functions.unregister(worker.connection.index, worker.namespace, bytes, 0, bytes.length);
+  }
+
+  /** The old connection of the same process is cleaned up before anything else of this one is read. */
+  #reattach(worker: Worker, envelope: EnvelopeReader): void {
+    const former = this.#o.workers.byId(envelope.string(EnvelopeKey.previous_worker_id) ?? "");
+    const token = envelope.string(EnvelopeKey.reattach_token);
+    if (former === undefined || former === worker || token !== former.token) {
+      return this.#o.log.debug(
+        { worker: worker.id },
+        "reattach ignored: no such living worker, or a wrong token",
+      );
+    }
+    this.#dropHeld(former.connection.index);
+    this.#o.departures.depart(former);
+    this.#o.server.end(former.connection, CloseCode.Replaced, "replaced by a newer connection");
+  }
+
+  #dropped(worker: Worker, what: string): void {
+    this.#o.metrics.add(Metric.frames_malformed);
+    this.#o.log.warn({ worker: worker.id, name: worker.name, what }, "frame dropped");
+  }
+}
+
+/** The readers of an envelope that registrations need. */
+type EnvelopeReader = Pick<JsonEnvelope, "isAbsent" | "isString" | "string" | "json">;
+
+const CARD_KEYS = ["description", "request_format", "response_format", "metadata"] as const;
+const NO_CARD = new Uint8Array(0);
+
+/** The card of a function, from the values as they were spelled. */
+function readCard(envelope: EnvelopeReader, scanner: EnvelopeScanner): Uint8Array {
+  const members = CARD_KEYS.filter((key) => isPresent(scanner.kind(EnvelopeKey[key]))).map(
+    (key) => `"${key}":${envelope.json(EnvelopeKey[key])}`,
+  );
+  return members.length === 0 ? NO_CARD : Buffer.from(`{${members.join(",")}}`, "utf8");
+}
+
+function isPresent(kind: number): boolean {
+  return kind !== ValueKind.Absent && kind !== ValueKind.Null;
+}

@@ -1,0 +1,307 @@
+// The frames the engine sends to JSON workers, written straight into their outboxes.
+
+import { FrameWriter, type Piece } from "../protocol/json/frame-writer.js";
+import { SUFFIX_LENGTH, UUID_LENGTH, UUID_SPELLING_MAX } from "../protocol/json/uuid.js";
+import type { Names } from "../registry/names.js";
+import type { Arena } from "../transport/arena.js";
+import type { Connection } from "../transport/connection.js";
+import type { Calls } from "./calls.js";
+import { CALL_WORDS, CallWord, Flag } from "./in-flight.js";
+import type { JsonEnvelope } from "./json-envelope.js";
+import { SideTable, TRACEPARENT_BYTES_MAX } from "./side-table.js";
+
+/** The fixed pieces of an envelope and their punctuation, generously. */
+const ENVELOPE_BYTES = 320;
+const OPEN_BRACE = 0x7b;
+const COMMA = 0x2c;
+const QUOTE = 0x22;
+const CLOSE_BRACE = 0x7d;
+
+/** The fields of a call to a JSON executor; spans of the arena, -1 = absent. */
+export interface CallFields {
+  functionStart: number;
+  functionEnd: number;
+  dataStart: number;
+  dataEnd: number;
+  isDataObject: boolean;
+  hasMembers: boolean;
+  metadataStart: number;
+  metadataEnd: number;
+  traceStart: number;
+  traceEnd: number;
+  baggageStart: number;
+  baggageEnd: number;
+}
+
+export class JsonFrames {
+  readonly side: SideTable;
+  /** The part of the engine's invocation ids behind the ticket; the same for all of them. */
+  readonly suffix: Uint8Array;
+  readonly #arena: Arena;
+  readonly #calls: Calls;
+  readonly #names: Names;
+  readonly #writer: FrameWriter;
+  readonly #pieces;
+
+  /** `suffix`: 28 characters, `-xxxx-4xxx-8xxx-xxxxxxxxxxxx`, drawn at start. */
+  constructor(arena: Arena, calls: Calls, names: Names, suffix: string) {
+    this.#arena = arena;
+    this.#calls = calls;
+    this.#names = names;
+    this.side = new SideTable(arena);
+    this.suffix = Buffer.from(suffix, "latin1");
+    const writer = new FrameWriter(arena);
+    this.#writer = writer;
+    this.#pieces = {
+      call: writer.piece('{"type":"invokefunction","invocation_id":"'),
+      suffixFunction: writer.piece(`${suffix}","function_id":"`),
+      data: writer.piece('","data":'),
+      nullData: writer.piece('","data":null'),
+      caller: writer.piece('"_caller_worker_id":"'),
+      traceparent: writer.piece(',"traceparent":"'),
+      baggage: writer.piece(',"baggage":"'),
+      functionBaggage: writer.piece("iii.function.id="),
+      metadata: writer.piece(',"metadata":'),
+      answer: writer.piece('{"type":"invocationresult","invocation_id":"'),
+      answerFunction: writer.piece('","function_id":"'),
+      result: writer.piece('","result":'),
+      error: writer.piece('","error":'),
+      quote: writer.piece('"'),
+    };
+  }
+
+  /** Sends a call; ticket 0 asks for no answer. `callerId`: 36 bytes, or null for a call of the engine's own. */
+  sendCall(to: Connection, ticket: number, fields: CallFields, callerId: Uint8Array | null): void {
+    const pieces = this.#pieces;
+    const functionBytes = fields.functionEnd - fields.functionStart;
+    const bytes =
+      ENVELOPE_BYTES +
+      2 * functionBytes +
+      span(fields.dataStart, fields.dataEnd) +
+      span(fields.metadataStart, fields.metadataEnd) +
+      span(fields.traceStart, fields.traceEnd) +
+      span(fields.baggageStart, fields.baggageEnd);
+    const at = to.outbox.reserve(bytes);
+    const writer = this.#writer;
+    writer.at = at;
+    writer.fixed(pieces.call);
+    writer.hex32(ticket);
+    writer.fixed(pieces.suffixFunction);
+    writer.span(fields.functionStart, fields.functionEnd);
+    this.#data(fields, callerId);
+    if (fields.traceStart >= 0 || fields.baggageStart >= 0) this.#callTrace(fields);
+    if (fields.metadataStart >= 0) {
+      writer.fixed(pieces.metadata);
+      writer.span(fields.metadataStart, fields.metadataEnd);
+    }
+    writer.byte(CLOSE_BRACE);
+    to.outbox.commit(at, writer.at);
+  }
+
+  #data(fields: CallFields, callerId: Uint8Array | null): void {
+    const writer = this.#writer;
+    const pieces = this.#pieces;
+    if (fields.dataStart < 0) return writer.fixed(pieces.nullData);
+    writer.fixed(pieces.data);
+    if (!fields.isDataObject || callerId === null) return writer.span(fields.dataStart, fields.dataEnd);
+    writer.byte(OPEN_BRACE);
+    writer.fixed(pieces.caller);
+    writer.bytes(callerId);
+    writer.byte(QUOTE);
+    if (fields.hasMembers) writer.byte(COMMA);
+    writer.span(fields.dataStart + 1, fields.dataEnd);
+  }
+
+  /** traceparent as given; baggage with the entry `iii.function.id` of this call in place of any other. */
+  #callTrace(fields: CallFields): void {
+    const writer = this.#writer;
+    const pieces = this.#pieces;
+    const isTraceSound =
+      fields.traceStart >= 0 && fields.traceEnd - fields.traceStart <= TRACEPARENT_BYTES_MAX;
+    if (isTraceSound) {
+      writer.fixed(pieces.traceparent);
+      writer.span(fields.traceStart, fields.traceEnd);
+      writer.byte(QUOTE);
+    }
+    writer.fixed(pieces.baggage);
+    if (fields.baggageStart >= 0) this.#otherBaggage(fields);
+    writer.fixed(pieces.functionBaggage);
+    writer.span(fields.functionStart, fields.functionEnd);
+    writer.byte(QUOTE);
+  }
+
+  #otherBaggage(fields: CallFields): void {
+    const text = Buffer.from(
+      this.#arena.bytes.buffer,
+      fields.baggageStart,
+      fields.baggageEnd - fields.baggageStart,
+    ).toString("utf8");
+    const others = text
+      .split(",")
+      .filter((entry) => entry.trim() !== "" && !/^\s*iii\.function\.id\s*=/.test(entry));
+    if (others.length > 0) this.#writer.bytes(Buffer.from(`${others.join(",")},`, "utf8"));
+  }
+
+  /** Keeps what the caller of an entered call needs back: its invocation id, and its trace headers. Returns the flags to set. */
+  remember(slot: number, envelope: JsonEnvelope): void {
+    this.side.setId(slot, envelope.idStart, envelope.idEnd);
+    let flags = 0;
+    if (envelope.traceStart >= 0 && envelope.traceEnd - envelope.traceStart <= TRACEPARENT_BYTES_MAX) {
+      this.side.setTraceparent(slot, envelope.traceStart, envelope.traceEnd);
+      flags |= Flag.Trace;
+    }
+    if (envelope.baggageStart >= 0) {
+      this.#calls.baggage.set(slot, this.#arena.bytes.slice(envelope.baggageStart, envelope.baggageEnd));
+      flags |= Flag.Baggage;
+    }
+    this.#calls.inFlight.words[slot * CALL_WORDS + CallWord.flags] = flags;
+  }
+
+  /** Sends the answer of an entered call whose result lies in the arena; `start` -1 = no result. `idStart` … : the function id the executor gave. */
+  sendResult(to: Connection, slot: number, start: number, end: number, idStart: number, idEnd: number): void {
+    const at = to.outbox.reserve(this.#answerBytes(slot, idEnd - idStart) + span(start, end));
+    this.#answerHead(at, slot, idStart, idEnd);
+    if (start >= 0) {
+      this.#writer.fixed(this.#pieces.result);
+      this.#writer.span(start, end);
+    } else this.#writer.byte(QUOTE);
+    this.#answerTail(to, at, slot);
+  }
+
+  /** As {@link sendResult}, with a result that lies elsewhere. */
+  sendResultBytes(to: Connection, slot: number, result: Uint8Array): void {
+    const at = to.outbox.reserve(this.#answerBytes(slot, 0) + result.length);
+    this.#answerHead(at, slot, 0, 0);
+    this.#writer.fixed(this.#pieces.result);
+    this.#writer.bytes(result);
+    this.#answerTail(to, at, slot);
+  }
+
+  /** Sends the error of an entered call; `error` is the JSON text of {code, message, stacktrace?}. */
+  sendError(to: Connection, slot: number, error: Uint8Array): void {
+    const at = to.outbox.reserve(this.#answerBytes(slot, 0) + error.length);
+    this.#answerHead(at, slot, 0, 0);
+    this.#writer.fixed(this.#pieces.error);
+    this.#writer.bytes(error);
+    this.#answerTail(to, at, slot);
+  }
+
+  /** Answers a call that was never entered: straight from its envelope. */
+  refuse(to: Connection, envelope: JsonEnvelope, code: string, message: string): void {
+    this.#direct(to, envelope, this.#pieces.error, errorText(code, message));
+  }
+
+  /** The result of a call that was answered at once, without having been entered; null = no result. */
+  sendDirectResult(to: Connection, envelope: JsonEnvelope, result: Uint8Array | null): void {
+    this.#direct(to, envelope, result === null ? this.#pieces.quote : this.#pieces.result, result ?? NOTHING);
+  }
+
+  #direct(to: Connection, envelope: JsonEnvelope, key: Piece, value: Uint8Array): void {
+    const writer = this.#writer;
+    const functionBytes = envelope.functionEnd - envelope.functionStart;
+    const at = to.outbox.reserve(
+      ENVELOPE_BYTES +
+        functionBytes +
+        value.length +
+        span(envelope.traceStart, envelope.traceEnd) +
+        span(envelope.baggageStart, envelope.baggageEnd),
+    );
+    writer.at = at;
+    writer.fixed(this.#pieces.answer);
+    writer.span(envelope.idStart, envelope.idEnd);
+    writer.fixed(this.#pieces.answerFunction);
+    writer.span(envelope.functionStart, envelope.functionEnd);
+    writer.fixed(key);
+    writer.bytes(value);
+    this.#echo(envelope.traceStart, envelope.traceEnd, envelope.baggageStart, envelope.baggageEnd);
+    writer.byte(CLOSE_BRACE);
+    to.outbox.commit(at, writer.at);
+  }
+
+  #echo(traceStart: number, traceEnd: number, baggageStart: number, baggageEnd: number): void {
+    const writer = this.#writer;
+    if (traceStart >= 0) {
+      writer.fixed(this.#pieces.traceparent);
+      writer.span(traceStart, traceEnd);
+      writer.byte(QUOTE);
+    }
+    if (baggageStart < 0) return;
+    writer.fixed(this.#pieces.baggage);
+    writer.span(baggageStart, baggageEnd);
+    writer.byte(QUOTE);
+  }
+
+  #answerBytes(slot: number, functionBytes: number): number {
+    const baggage = this.#calls.baggage.get(slot);
+    const fn = this.#functionIndex(slot);
+    const nameBytes = fn === 0 ? functionBytes : Math.max(functionBytes, 6 * this.#names.idLength(fn));
+    return ENVELOPE_BYTES + UUID_SPELLING_MAX + nameBytes + TRACEPARENT_BYTES_MAX + (baggage?.length ?? 0);
+  }
+
+  #functionIndex(slot: number): number {
+    return this.#calls.functionIndex(this.#calls.inFlight.words[slot * CALL_WORDS + CallWord.function]!);
+  }
+
+  #answerHead(at: number, slot: number, idStart: number, idEnd: number): void {
+    const writer = this.#writer;
+    writer.at = at;
+    writer.fixed(this.#pieces.answer);
+    writer.span(this.side.idStart(slot), this.side.idEnd(slot));
+    writer.fixed(this.#pieces.answerFunction);
+    this.#functionId(slot, idStart, idEnd);
+  }
+
+  /** The id the caller used: as the executor echoed it when that is right, else as it is registered. */
+  #functionId(slot: number, idStart: number, idEnd: number): void {
+    const fn = this.#functionIndex(slot);
+    const isEcho = idEnd > idStart && (fn === 0 || this.#names.isId(fn, this.#arena.bytes, idStart, idEnd));
+    if (isEcho) return this.#writer.span(idStart, idEnd);
+    if (fn !== 0) this.#writer.bytes(Buffer.from(JSON.stringify(this.#names.id(fn)).slice(1, -1), "utf8"));
+  }
+
+  #answerTail(to: Connection, at: number, slot: number): void {
+    const writer = this.#writer;
+    const flags = this.#calls.inFlight.words[slot * CALL_WORDS + CallWord.flags]!;
+    if ((flags & Flag.Trace) !== 0)
+      this.#echo(this.side.traceparentStart(slot), this.side.traceparentEnd(slot), -1, -1);
+    const baggage = (flags & Flag.Baggage) === 0 ? undefined : this.#calls.baggage.get(slot);
+    if (baggage !== undefined) {
+      writer.fixed(this.#pieces.baggage);
+      writer.bytes(baggage);
+      writer.byte(QUOTE);
+    }
+    writer.byte(CLOSE_BRACE);
+    to.outbox.commit(at, writer.at);
+  }
+
+  /** Sends any frame that is not on the forwarded path. */
+  send(to: Connection, frame: object): void {
+    this.sendText(to, Buffer.from(JSON.stringify(frame), "utf8"));
+  }
+
+  sendText(to: Connection, text: Uint8Array): void {
+    const at = to.outbox.reserve(text.length);
+    this.#arena.bytes.set(text, at);
+    to.outbox.commit(at, at + text.length);
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+
+function span(start: number, end: number): number {
+  return start < 0 ? 0 : end - start;
+}
+
+/** The JSON text of an error as callers see it. */
+export function errorText(code: string, message: string, stacktrace?: string): Uint8Array {
+  return Buffer.from(
+    JSON.stringify(stacktrace === undefined ? { code, message } : { code, message, stacktrace }),
+    "utf8",
+  );
+}
+
+/** A suffix for {@link JsonFrames}: the hyphenated groups behind the first of a random UUID. */
+export function drawSuffix(uuid: string): string {
+  if (uuid.length !== UUID_LENGTH) throw new Error("a UUID has 36 characters");
+  return uuid.slice(UUID_LENGTH - SUFFIX_LENGTH);
+}

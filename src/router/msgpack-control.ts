@@ -1,0 +1,426 @@
+// The control records of the msgpack wire: hello, register, unregister, resolve; and what happens to a peer that does not speak it.
+
+import type { Clock } from "../clock.js";
+import type { Logger } from "../log.js";
+import { Metric, type Metrics } from "../metrics.js";
+import { CloseCode, CodedError, ErrorCode } from "../protocol/error.js";
+import { CALL_TIMEOUT_MS_MAX, ID_BYTES_MAX, type Limits } from "../protocol/limits.js";
+import { Cursor, ElementError } from "../protocol/msgpack/cursor.js";
+import { pack, unpack } from "../protocol/msgpack/general.js";
+import { Kind } from "../protocol/msgpack/records.js";
+import type { Functions } from "../registry/functions.js";
+import { DEFAULT_NAMESPACE, type NamespaceKey } from "../registry/names.js";
+import { isShareName, SHARE_NAMES, Share } from "../registry/share.js";
+import { cleanText, isBlank, type Worker, type Workers } from "../registry/workers.js";
+import type { Connection } from "../transport/connection.js";
+import type { Server } from "../transport/server.js";
+import { ENGINE_VERSION } from "../version.js";
+import { readCard } from "./card.js";
+import type { Departures } from "./departures.js";
+import { isEngineId, type MsgpackGeneral } from "./msgpack-general.js";
+
+const PROTOCOL_VERSION = 1;
+const CAPABILITIES = ["shared", "cast_all", "cancel"];
+const RegisterMode = { Add: 0, Replace: 1 } as const;
+
+export interface MsgpackControlOptions {
+  limits: Limits;
+  clock: Clock;
+  log: Logger;
+  metrics: Metrics;
+  server: Server;
+  functions: Functions;
+  workers: Workers;
+  departures: Departures;
+}
+
+interface Entry {
+  start: number;
+  end: number;
+  share: Share;
+  card: Uint8Array;
+}
+
+const NO_CARD = new Uint8Array(0);
+
+export class MsgpackControl {
+  readonly #o: MsgpackControlOptions;
+  readonly #greeted: Uint8Array;
+  readonly #stopTimer: (() => void)[] = [];
+  /** Connections that came back and whose old connection waits to be taken over: index -> old worker. */
+  readonly #previous = new Map<number, Worker>();
+  readonly #list = new Cursor();
+  readonly #item = new Cursor();
+  #general: MsgpackGeneral | null = null;
+  #round = 0;
+
+  constructor(options: MsgpackControlOptions) {
+    this.#o = options;
+    this.#greeted = new Uint8Array(options.limits.connectionsMax + 1);
+  }
+
+  attach(general: MsgpackGeneral): void {
+    this.#general = general;
+  }
+
+  isGreeted(connection: Connection): boolean {
+    return this.#greeted[connection.index] === 1;
+  }
+
+  opened(connection: Connection): void {
+    const { clock, limits, server } = this.#o;
+    this.#stopTimer[connection.index] = clock.after(limits.handshakeTimeoutMs, () =>
+      server.end(connection, CloseCode.HelloTimeout, `no hello within ${limits.handshakeTimeoutMs} ms`),
+    );
+  }
+
+  closed(connection: Connection): void {
+    this.#stopTimer[connection.index]?.();
+    this.#previous.delete(connection.index);
+    const worker = this.#o.workers.of(connection.index);
+    if (this.#greeted[connection.index] === 1 && worker !== undefined) this.#o.departures.depart(worker);
+    this.#greeted[connection.index] = 0;
+  }
+
+  /** The bytes are no records: the peer is told, and its connection ends. */
+  malformed(from: Connection, what: string): void {
+    if (from.isEnding) return;
+    this.#o.metrics.add(Metric.frames_malformed);
+    this.refuse(from, null, ErrorCode.MalformedRecord, `Cannot read the frame: ${what}`);
+    this.#o.server.end(from, CloseCode.Malformed, ErrorCode.MalformedRecord);
+  }
+
+  refuse(to: Connection, request: number | null, code: ErrorCode, message: string): void {
+    this.#send(to, [Kind.Refused, request, code, message]);
+  }
+
+  /** The first record of a connection. False when it was refused and the connection is ending. */
+  greet(from: Connection, kind: number, cursor: Cursor): boolean {
+    if (kind !== Kind.Hello)
+      return this.#endWith(
+        from,
+        ErrorCode.HelloExpected,
+        CloseCode.Malformed,
+        `The first record is hello (16), not ${kind}`,
+      );
+    const hello = readHello(cursor);
+    if (hello.version < 1) throw new ElementError("hello.version must be at least 1");
+    const { workers, clock } = this.#o;
+    const worker = workers.add(from, clock.epochMs());
+    this.#stopTimer[from.index]?.();
+    const previous = hello.previous === null ? undefined : this.#formerSelf(hello.previous);
+    Object.assign(worker, {
+      description: hello.description,
+      version: hello.version_text,
+      runtime: hello.runtime ?? "unknown",
+      os: hello.os,
+      isolation: hello.isolation,
+      pid: hello.pid,
+    });
+    workers.resolve(worker, hello.namespace);
+    if (previous !== undefined) workers.releaseName(previous);
+    const holder = hello.name === null ? undefined : workers.claimName(worker, hello.name, hello.namespace);
+    if (holder !== undefined) {
+      workers.remove(worker);
+      return this.#endWith(
+        from,
+        ErrorCode.WorkerNameTaken,
+        CloseCode.WorkerNameTaken,
+        `Another living worker of namespace ${hello.namespace} has the name ${hello.name}`,
+      );
+    }
+    if (previous !== undefined) this.#previous.set(from.index, previous);
+    this.#greeted[from.index] = 1;
+    this.#welcome(from, worker);
+    this.#o.departures.arrived(worker);
+    return true;
+  }
+
+  /** A control record of a greeted connection. */
+  record(from: Connection, kind: number, cursor: Cursor): void {
+    switch (kind) {
+      case Kind.Hello:
+        throw new ElementError("hello comes once");
+      case Kind.Register:
+        return this.#register(from, cursor);
+      case Kind.Unregister:
+        return this.#unregister(from, cursor);
+      case Kind.Resolve:
+        return this.#resolve(from, cursor);
+      default:
+        this.#o.metrics.add(Metric.records_unknown);
+    }
+  }
+
+  #endWith(
+    from: Connection,
+    code: ErrorCode,
+    close: (typeof CloseCode)[keyof typeof CloseCode],
+    message: string,
+  ): false {
+    this.#o.metrics.add(Metric.records_refused);
+    this.refuse(from, null, code, message);
+    this.#o.server.end(from, close, code);
+    return false;
+  }
+
+  /** The living worker that this connection was before, if it can prove it. */
+  #formerSelf(previous: { worker: string; token: string }): Worker | undefined {
+    const worker = this.#o.workers.byId(previous.worker);
+    return worker !== undefined && worker.token === previous.token ? worker : undefined;
+  }
+
+  #welcome(to: Connection, worker: Worker): void {
+    const { limits } = this.#o;
+    this.#send(to, [
+      Kind.Welcome,
+      {
+        version: PROTOCOL_VERSION,
+        worker: worker.id,
+        number: to.handle >>> 0,
+        token: worker.token,
+        capabilities: CAPABILITIES,
+        limits: {
+          frame_bytes_max: limits.frameBytesMax,
+          calls_open_max: limits.callsOpenPerConnectionMax,
+          timeout_ms_default: limits.callTimeoutMs,
+          timeout_ms_max: CALL_TIMEOUT_MS_MAX,
+          functions_max: limits.functionsPerConnectionMax,
+          id_bytes_max: ID_BYTES_MAX,
+        },
+        engine: { name: "tercet", version: ENGINE_VERSION },
+      },
+    ]);
+  }
+
+  #register(from: Connection, cursor: Cursor): void {
+    const request = cursor.uint("request");
+    const mode = cursor.uint("mode");
+    if (mode !== RegisterMode.Add && mode !== RegisterMode.Replace)
+      return this.#refuseRequest(
+        from,
+        request,
+        ErrorCode.InvalidRecord,
+        "mode must be 0 (add) or 1 (replace)",
+      );
+    const worker = this.#o.workers.of(from.index);
+    if (worker === undefined) return;
+    try {
+      const entries = this.#entries(cursor, worker, mode);
+      this.#registerAll(from, worker, request, mode, cursor.bytes, entries);
+    } catch (cause) {
+      if (cause instanceof CodedError)
+        return this.#refuseRequest(from, request, cause.code as ErrorCode, cause.message); // thrown here and in Functions with our codes only
+      if (cause instanceof ElementError)
+        return this.#refuseRequest(from, request, ErrorCode.InvalidRecord, cause.message);
+      throw cause;
+    }
+  }
+
+  #refuseRequest(to: Connection, request: number, code: ErrorCode, message: string): void {
+    this.#o.metrics.add(Metric.registrations_refused);
+    this.refuse(to, request, code, message);
+  }
+
+  /** Reads and checks the whole list before anything is registered. */
+  #entries(cursor: Cursor, worker: Worker, mode: number): Entry[] {
+    if (!cursor.isArray()) throw new ElementError("functions must be an array");
+    cursor.raw();
+    const count = this.#list.open(cursor.bytes, cursor.start);
+    const had = mode === RegisterMode.Add ? this.#o.functions.countOf(worker.connection.index) : 0;
+    const { functionsPerConnectionMax } = this.#o.limits;
+    if (had + count > functionsPerConnectionMax)
+      throw new CodedError(
+        ErrorCode.LimitReached,
+        `Cannot register ${count} functions beside ${had}: one connection may have ${functionsPerConnectionMax}`,
+      );
+    const entries = new Array<Entry>(count);
+    for (let position = 0; position < count; position++)
+      entries[position] = this.#entry(worker.namespace, position);
+    return entries;
+  }
+
+  #entry(namespace: NamespaceKey, position: number): Entry {
+    const list = this.#list;
+    const item = this.#item;
+    list.raw();
+    if (item.open(list.bytes, list.start) < 1)
+      throw new ElementError(`function ${position} must be an array that begins with an id`);
+    item.str(`id of function ${position}`);
+    const { start, end } = item;
+    if (start === end || end - start > ID_BYTES_MAX)
+      throw new ElementError(`id of function ${position} must have 1 to ${ID_BYTES_MAX} bytes`);
+    if (isEngineId(item.bytes, start, end) && namespace.name !== DEFAULT_NAMESPACE) {
+      throw new CodedError(
+        ErrorCode.FunctionIdReserved,
+        `function ${position}: ids that begin with engine:: live in namespace default only`,
+      );
+    }
+    const fn = this.#o.functions.names.find(namespace, item.bytes, start, end);
+    if (fn !== 0 && this.#o.functions.isBuiltin(fn))
+      throw new CodedError(
+        ErrorCode.FunctionIdReserved,
+        `function ${position}: the engine itself serves ${this.#o.functions.names.id(fn)}`,
+      );
+    const card = item.left === 0 ? NO_CARD : readCard(item, position);
+    return { start, end, share: item.left === 0 ? Share.Exclusive : readShare(item, position), card };
+  }
+
+  #registerAll(
+    from: Connection,
+    worker: Worker,
+    request: number,
+    mode: number,
+    bytes: Uint8Array,
+    entries: Entry[],
+  ): void {
+    const { functions, metrics } = this.#o;
+    if (mode === RegisterMode.Replace) this.#takeOver(from);
+    this.#round = (this.#round + 1) | 0;
+    const round = this.#round;
+    const handles = new Uint8Array(entries.length * 4);
+    const states = new Uint8Array(entries.length);
+    const view = new DataView(handles.buffer);
+    for (let position = 0; position < entries.length; position++) {
+      const entry = entries[position]!;
+      const { fn, state, offer } = functions.register(
+        from.index,
+        worker.namespace,
+        bytes,
+        entry.start,
+        entry.end,
+        entry.share,
+        round,
+      );
+      functions.offers.setCard(offer, entry.card, 0, entry.card.length);
+      view.setUint32(position * 4, functions.slots.handleOf(fn) >>> 0);
+      states[position] = state;
+    }
+    if (mode === RegisterMode.Replace) functions.unregisterOthers(from.index, round);
+    metrics.add(Metric.registrations, entries.length);
+    this.#send(from, [Kind.Registered, request, handles, states]);
+  }
+
+  /** What the former connection of this worker still offers changes hands before anything of it is dropped. */
+  #takeOver(to: Connection): void {
+    const former = this.#previous.get(to.index);
+    if (former === undefined) return;
+    this.#previous.delete(to.index);
+    if (!former.connection.isOpen) return;
+    this.#o.functions.handOver(former.connection.index, to.index);
+    this.#o.server.end(former.connection, CloseCode.Replaced, "replaced by a newer connection");
+  }
+
+  #unregister(from: Connection, cursor: Cursor): void {
+    const request = cursor.uint("request");
+    const worker = this.#o.workers.of(from.index);
+    if (!cursor.isArray()) throw new ElementError("ids must be an array");
+    cursor.raw();
+    const list = this.#list;
+    const count = list.open(cursor.bytes, cursor.start);
+    let removed = 0;
+    for (let position = 0; position < count && worker !== undefined; position++) {
+      list.str(`id ${position}`);
+      if (this.#o.functions.unregister(from.index, worker.namespace, list.bytes, list.start, list.end))
+        removed++;
+    }
+    this.#send(from, [Kind.Unregistered, request, removed]);
+  }
+
+  #resolve(from: Connection, cursor: Cursor): void {
+    const request = cursor.uint("request");
+    if (!cursor.isArray() || this.#general === null) throw new ElementError("names must be an array");
+    cursor.raw();
+    const list = this.#list;
+    const count = list.open(cursor.bytes, cursor.start);
+    const handles = new Uint8Array(count * 4);
+    const view = new DataView(handles.buffer);
+    for (let position = 0; position < count; position++) {
+      const [namespace, start, end] = this.#general.name(from, list);
+      const fn = this.#o.functions.names.find(namespace, list.bytes, start, end);
+      view.setUint32(position * 4, fn === 0 ? 0 : this.#o.functions.slots.handleOf(fn) >>> 0);
+    }
+    this.#send(from, [Kind.Resolved, request, handles]);
+  }
+
+  #send(to: Connection, record: readonly unknown[]): void {
+    const bytes = pack(record);
+    to.outbox.append(bytes, 0, bytes.length);
+  }
+}
+
+interface Hello {
+  version: number;
+  name: string | null;
+  namespace: string;
+  runtime: string | null;
+  version_text: string | null;
+  os: string | null;
+  description: string | null;
+  isolation: string | null;
+  pid: number | null;
+  previous: { worker: string; token: string } | null;
+}
+
+function readHello(cursor: Cursor): Hello {
+  if (!cursor.isMap()) throw new ElementError("hello holds a map");
+  cursor.raw();
+  const map = readMap(cursor.bytes.subarray(cursor.start, cursor.end));
+  const namespace = text(map, "namespace") ?? DEFAULT_NAMESPACE;
+  if (isBlank(namespace)) throw new ElementError("hello.namespace must not be blank");
+  if (Buffer.byteLength(namespace) > ID_BYTES_MAX)
+    throw new ElementError(`hello.namespace must have at most ${ID_BYTES_MAX} bytes`);
+  return {
+    version: integer(map, "version") ?? 0,
+    name: cleanText(text(map, "name")),
+    namespace,
+    runtime: text(map, "runtime"),
+    version_text: text(map, "sdk_version"),
+    os: text(map, "os"),
+    description: cleanText(text(map, "description")),
+    isolation: text(map, "isolation"),
+    pid: integer(map, "pid"),
+    previous: readPrevious(map["previous"]),
+  };
+}
+
+function readMap(bytes: Uint8Array): Record<string, unknown> {
+  try {
+    // The cursor has seen that it is a map; msgpackr makes an object of it.
+    return unpack(bytes) as Record<string, unknown>;
+  } catch (cause) {
+    throw new ElementError(`hello cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`);
+  }
+}
+
+function readPrevious(value: unknown): Hello["previous"] {
+  if (typeof value !== "object" || value === null) return null;
+  const { worker, token }: { worker?: unknown; token?: unknown } = value;
+  return typeof worker === "string" && typeof token === "string" ? { worker, token } : null;
+}
+
+function text(map: Record<string, unknown>, key: string): string | null {
+  const value = map[key];
+  if (value === undefined || value === null) return null;
+  if (typeof value !== "string") throw new ElementError(`hello.${key} must be a str`);
+  return value;
+}
+
+function integer(map: Record<string, unknown>, key: string): number | null {
+  const value = map[key];
+  if (value === undefined || value === null) return null;
+  if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > 0xffffffff)
+    throw new ElementError(`hello.${key} must be an unsigned integer`);
+  return value;
+}
+
+function readShare(item: Cursor, position: number): Share {
+  if (item.nil()) return Share.Exclusive;
+  item.str(`share of function ${position}`);
+  const name = Buffer.from(item.bytes.subarray(item.start, item.end)).toString("utf8");
+  if (!isShareName(name))
+    throw new ElementError(
+      `share of function ${position} must be nil or one of ${Object.keys(SHARE_NAMES).join(", ")}, not ${name}`,
+    );
+  return SHARE_NAMES[name];
+}

@@ -1,0 +1,282 @@
+// Upgrade, open, message, drain, close: turns uWebSockets' events into calls of a door, and has never heard of a function.
+//
+// One server has any number of listeners and one set of connections. Closing on our own account always happens at the end of a turn: `ws.end` calls the
+// close handler at once, and nobody who is in the middle of a table wants to be called back.
+
+import type { Logger } from "../log.js";
+import { Metric, type Metrics } from "../metrics.js";
+import type { Limits } from "../protocol/limits.js";
+import { Slots } from "../registry/slots.js";
+import type { Arena } from "./arena.js";
+import { type CloseCodeValue, Connection, type ConnectionHandle } from "./connection.js";
+import { Outboxes } from "./outbox.js";
+import {
+  type HttpRequest,
+  type HttpResponse,
+  LISTEN_EXCLUSIVE,
+  loadUws,
+  type TemplatedApp,
+  type us_listen_socket,
+  type WebSocket,
+} from "./uws.js";
+
+/** The sub-protocol by which a connection asks for msgpack; PROTOCOL.md, "Connecting". */
+export const MSGPACK_PROTOCOL = "tercet.msgpack.v1";
+
+/** What stands behind the transport, one per wire. `frame` is the socket's memory: valid, and free to be written to, until the call returns. */
+export interface Door {
+  opened(connection: Connection): void;
+  received(connection: Connection, frame: Uint8Array, isText: boolean): void;
+  closed(connection: Connection, code: number, reason: string): void;
+}
+
+export interface Doors {
+  json: Door;
+  msgpack: Door;
+}
+
+export interface ListenAddress {
+  host: string;
+  port: number;
+}
+
+interface Attached {
+  connection: Connection;
+}
+
+export interface ServerOptions {
+  limits: Limits;
+  metrics: Metrics;
+  log: Logger;
+  arena: Arena;
+  /** Answers GET /healthz. */
+  health: () => { isHealthy: boolean; body: object };
+}
+
+export class ListenError extends Error {
+  override readonly name = "ListenError";
+  readonly code = "EADDRINUSE";
+}
+
+export class Server {
+  readonly outboxes: Outboxes;
+  /** By index; 0 is never used. */
+  readonly connections: (Connection | undefined)[] = [undefined];
+  readonly slots: Slots<"connection">;
+  readonly #options: ServerOptions;
+  readonly #uws = loadUws();
+  readonly #apps: TemplatedApp[] = [];
+  readonly #listening: us_listen_socket[] = [];
+  #ending: Connection[] = [];
+  #doors: Doors | null = null;
+
+  constructor(options: ServerOptions) {
+    this.#options = options;
+    this.slots = new Slots(options.limits.connectionsMax, "wrap");
+    this.outboxes = new Outboxes(options.arena, options.metrics, options.limits.outboxHardBytes, () =>
+      this.#endTurn(),
+    );
+  }
+
+  /** Which build of uWebSockets.js is in use. */
+  get build(): string {
+    return this.#uws.from;
+  }
+
+  attach(doors: Doors): void {
+    this.#doors = doors;
+  }
+
+  /** Binds one listener. Returns the port (the one chosen, for port 0). Throws ListenError. */
+  listen(address: ListenAddress): number {
+    const app = this.#route(this.#uws.uws.App(), this.#apps.length);
+    let socket: us_listen_socket | false = false;
+    // The declarations lack the exclusive option: without it a second engine would silently share the port.
+    const listen = app.listen.bind(app) as unknown as (
+      host: string,
+      port: number,
+      option: number,
+      done: (socket: us_listen_socket | false) => void,
+    ) => void;
+    listen(address.host, address.port, LISTEN_EXCLUSIVE, (token) => {
+      socket = token;
+    });
+    if (socket === false)
+      throw new ListenError(
+        `cannot listen on ${address.host}:${address.port}: the port is taken, or the address is not one of this machine`,
+      );
+    this.#apps.push(app);
+    this.#listening.push(socket);
+    return this.#uws.uws.us_socket_local_port(socket);
+  }
+
+  /** Sends one message to every subscriber of a topic, encoded once. */
+  publish(topic: string, message: Uint8Array): void {
+    for (const app of this.#apps) app.publish(topic, message, true);
+  }
+
+  /** Asks for a close with code and reason at the end of this turn. */
+  end(connection: Connection, code: CloseCodeValue, reason: string): void {
+    if (!connection.askEnd(code, reason)) return;
+    this.#ending.push(connection);
+    this.outboxes.schedule();
+  }
+
+  /** New connections are refused from here on; those that are open live on. */
+  stopListening(): void {
+    for (const socket of this.#listening.splice(0)) this.#uws.uws.us_listen_socket_close(socket);
+  }
+
+  /** Closes every connection with code and reason, then the listeners. */
+  close(code: CloseCodeValue, reason: string): void {
+    this.stopListening();
+    for (const connection of this.connections)
+      if (connection !== undefined) this.end(connection, code, reason);
+    this.#endTurn();
+    for (const app of this.#apps) app.close();
+  }
+
+  #endTurn(): void {
+    const ending = this.#ending;
+    if (ending.length > 0) {
+      this.#ending = [];
+      for (const connection of ending) connection.end();
+    }
+    this.#cutOverrun();
+  }
+
+  /** Connections whose outbox passed the hard bound go, hard. */
+  #cutOverrun(): void {
+    for (const index of this.outboxes.takeOverrun()) {
+      const connection = this.connections[index];
+      if (connection === undefined) continue;
+      this.#options.metrics.add(Metric.connections_closed_slow);
+      this.#options.log.warn(
+        {
+          connection: index,
+          waitingBytes: connection.outbox.load,
+          boundBytes: this.#options.limits.outboxHardBytes,
+        },
+        "connection cut: it does not read what it is sent",
+      );
+      connection.cut();
+    }
+  }
+
+  #route(app: TemplatedApp, listener: number): TemplatedApp {
+    const { limits } = this.#options;
+    return app
+      .ws<Attached>("/", {
+        maxPayloadLength: limits.frameBytesMax,
+        maxBackpressure: limits.outboxHardBytes,
+        idleTimeout: limits.idleTimeoutS,
+        sendPingsAutomatically: true,
+        maxLifetime: 0,
+        upgrade: (res, req, context) => this.#upgrade(res, req, context, listener),
+        open: (ws) => this.#open(ws),
+        message: (ws, message, isBinary) => this.#message(connectionOf(ws), message, isBinary),
+        drain: (ws) => connectionOf(ws).outbox.drained(),
+        close: (ws, code, reason) => this.#close(connectionOf(ws), code, reason),
+      })
+      .ws("/otel", {
+        maxPayloadLength: limits.frameBytesMax,
+        idleTimeout: 0,
+        message: (_, message) => this.#telemetry(message.byteLength),
+      })
+      .get("/healthz", (res) => this.#health(res))
+      .any("/", (res) => answer(res, "426 Upgrade Required", { error: "this is a WebSocket endpoint" }))
+      .any("/*", (res) => answer(res, "404 Not Found", { error: "not found" }));
+  }
+
+  #upgrade(
+    res: HttpResponse,
+    req: HttpRequest,
+    context: Parameters<HttpResponse["upgrade"]>[4],
+    listener: number,
+  ): void {
+    const handle = this.slots.take();
+    if (handle === 0) {
+      this.#options.metrics.add(Metric.connections_refused);
+      answer(res, "503 Service Unavailable", {
+        error: `at most ${this.#options.limits.connectionsMax} connections`,
+      });
+      return;
+    }
+    const offered = req.getHeader("sec-websocket-protocol");
+    const isMsgpack = offered.split(",").some((one) => one.trim() === MSGPACK_PROTOCOL);
+    const address = new TextDecoder().decode(res.getRemoteAddressAsText());
+    const index = this.slots.indexOf(handle);
+    const connection = new Connection(
+      handle,
+      index,
+      isMsgpack ? "msgpack" : "json",
+      this.outboxes,
+      address,
+      listener,
+    );
+    res.upgrade<Attached>(
+      { connection },
+      req.getHeader("sec-websocket-key"),
+      isMsgpack ? MSGPACK_PROTOCOL : "",
+      req.getHeader("sec-websocket-extensions"),
+      context,
+    );
+  }
+
+  #open(ws: WebSocket<Attached>): void {
+    const connection = connectionOf(ws);
+    this.connections[connection.index] = connection;
+    connection.opened(ws);
+    this.#options.metrics.add(Metric.connections_opened);
+    this.#doorOf(connection).opened(connection);
+  }
+
+  #message(connection: Connection, message: ArrayBuffer, isBinary: boolean): void {
+    const counts = this.#options.metrics.counts;
+    counts[Metric.frames_received]!++;
+    counts[Metric.bytes_received]! += message.byteLength;
+    if (connection.isEnding) return;
+    this.#doorOf(connection).received(connection, new Uint8Array(message), !isBinary);
+  }
+
+  #close(connection: Connection, code: number, reason: ArrayBuffer): void {
+    this.#options.metrics.add(Metric.connections_closed);
+    connection.closed();
+    this.#doorOf(connection).closed(connection, code, new TextDecoder().decode(reason));
+    this.connections[connection.index] = undefined;
+    this.slots.free(connection.index);
+  }
+
+  #doorOf(connection: Connection): Door {
+    const doors = this.#doors;
+    if (doors === null) throw new Error("doors are attached before the first listener");
+    return connection.isMsgpack ? doors.msgpack : doors.json;
+  }
+
+  #telemetry(bytes: number): void {
+    this.#options.metrics.add(Metric.telemetry_frames);
+    this.#options.metrics.add(Metric.telemetry_bytes, bytes);
+  }
+
+  #health(res: HttpResponse): void {
+    const { isHealthy, body } = this.#options.health();
+    answer(res, isHealthy ? "200 OK" : "503 Service Unavailable", body);
+  }
+}
+
+/** uWebSockets copies the own properties of the user data onto the socket: reading one there spares a native call per frame. */
+function connectionOf(ws: WebSocket<Attached>): Connection {
+  return (ws as unknown as Attached).connection; // the declarations do not know of the copied properties
+}
+
+function answer(res: HttpResponse, status: string, body: object): void {
+  res
+    .writeStatus(status)
+    .writeHeader("content-type", "application/json")
+    .end(JSON.stringify(body) + "\n");
+}
+
+/** The generation part of a handle travels in routes, so that a reader on another thread can tell a reused connection slot. */
+export function generationOf(handle: ConnectionHandle): number {
+  return handle >>> 20;
+}
