@@ -1,5 +1,5 @@
 // The envelope scanner against JSON.parse on seeded random frames: as written, cut at every length, mutated byte by
-// byte, at shifting places in the memory. FUZZ_ITERATIONS sets the number of frames (6,000), FUZZ_SEED another
+// byte, at shifting places in the memory. FUZZ_ITERATIONS sets the number of frames (4,000), FUZZ_SEED another
 // series.
 import assert from "node:assert/strict";
 import { isUtf8 } from "node:buffer";
@@ -8,7 +8,7 @@ import { SCANNER_BYTES, ScanStatus } from "../../src/protocol/json/scanner.js";
 import { RandomJson } from "../support/random-json.js";
 import { ScanArena } from "../support/scan-arena.js";
 
-const ITERATIONS = Number(process.env["FUZZ_ITERATIONS"] ?? 6_000);
+const ITERATIONS = Number(process.env["FUZZ_ITERATIONS"] ?? 4_000);
 const SEED = Number(process.env["FUZZ_SEED"] ?? 20_260_823);
 const CUT_BYTES_MAX = 600;
 

@@ -158,6 +158,7 @@ export class RandomJson {
   #characters(): string {
     let text = "";
     for (let n = this.below(this.below(6) === 0 ? 150 : 12); n > 0; n--) text += this.pick(CHARACTERS);
+    if (this.below(8) === 0) text += "plain ".repeat(this.below(60)); // what the scanner skips in whole blocks
     return text;
   }
 

@@ -15,7 +15,22 @@ import { levelsOf, longestInteger, membersOf } from "./json-text.js";
 const PAGE_BYTES = 65_536;
 /** Deeper values are compared as text: assert.deepEqual recurses. */
 const DEEP_EQUAL_LEVELS_MAX = 1_000;
-const HOSTILE = ['"', "}", "]}", "0123456789", "\\", " ", ',"type":"ping"}', "[[[[", "ÿ\u0000"];
+const HOSTILE = [
+  '"',
+  "e}",
+  "rue",
+  "ull}",
+  "lse",
+  "u0041",
+  "}",
+  "]}",
+  "0123456789",
+  "\\",
+  " ",
+  ',"type":"ping"}',
+  "[[[[",
+  "ÿ\u0000",
+];
 
 export const isCallerKey = (key: string): boolean => key === "_caller_worker_id";
 

@@ -57,6 +57,26 @@ test("scan() knows every key and every message type, plain and escaped", () => {
   }
 });
 
+test("scan() takes nothing for a known name that only resembles one", () => {
+  for (const name of [...Object.keys(EnvelopeKey), ...Object.keys(MessageType), "_caller_worker_id"]) {
+    const others = Array.from(name, (_, length) => name.slice(0, length));
+    others.push(
+      `\\${name}`,
+      `${name} `,
+      `${name}\\u0000`,
+      `\\u01${name}`,
+      `${name}${"x".repeat(40)}`,
+      name.toUpperCase(),
+    );
+    others.push(`\\u01${name.charCodeAt(0).toString(16)}${name.slice(1)}`);
+    for (const other of others) {
+      arena.agree(`{"${other}":1}`);
+      arena.agree(`{"type":"${other}"}`);
+      arena.agree(`{"data":{"${other}":1}}`);
+    }
+  }
+});
+
 test("scan() lets the last of several equal keys win, as JSON.parse does", () => {
   arena.agree(
     '{"type":"ping","data":{"_caller_worker_id":1},"t\\u0079pe":"pong","data":{"a":1},"id":1,"id":"x"}',
@@ -75,6 +95,9 @@ test("scan() refuses what is no JSON and tells near which byte", () => {
     ['{"a":1}}', 7],
     ['{"a":1,}', 7],
     ['{"a":01}', 6],
+    ['{"a":1 "b":2}', 7],
+    ['{"a" 1}', 5],
+    ["{1:1}", 1],
     ['{"a":[1,]}', 8],
     ['{"a":[1 2]}', 8],
     ['{"a":{"b" 1}}', 10],
@@ -141,6 +164,8 @@ test("scan() judges every number and literal as JSON.parse does", () => {
     "tru",
     "true",
     "truee",
+    "false",
+    "fals",
     "null",
   ];
   const tails = [
@@ -181,7 +206,7 @@ test("scan() judges every number and literal as JSON.parse does", () => {
 test("scan() judges every escape and every byte inside a string as JSON.parse does", () => {
   for (let code = 0; code < 256; code++) {
     const c = String.fromCharCode(code);
-    for (const inside of [c, `\\${c}`, `\\u00${c}1`, `\\\\${c}`, `\\ud83d${c}`, `\\u12${c}`]) {
+    for (const inside of [c, `${c}n`, `\\${c}`, `\\u00${c}1`, `\\\\${c}`, `\\ud83d${c}`, `\\u12${c}`]) {
       arena.agree(`{"id":"${inside}"}`);
       arena.agree(`{"data":["${inside}"]}`);
       arena.agree(`{"${inside}":1,"data":{"${inside}":"${inside}"}}`);
@@ -247,6 +272,50 @@ test("scan() agrees at every alignment around its steps", () => {
       arena.agree(`{"id":"${filler}","data":${value}}`, SCANNER_BYTES + (pad % 67));
       arena.agree(`{"data":[${"1".repeat(pad)},${value},${"7".repeat(pad + 1)}]}`);
     }
+  }
+});
+
+test("scan() agrees on escapes at every alignment, with long plain text behind them", () => {
+  for (const spelled of [
+    "\\n",
+    "\\q",
+    "\\u00e9",
+    "\\u00",
+    "\\u00e",
+    "\\u00eg",
+    "\\ud83d\\ude00",
+    "\\\\",
+    "\\",
+    "\u0007",
+  ]) {
+    for (let pad = 0; pad < 70; pad++) {
+      const inside = `${"x".repeat(pad)}${spelled}${"é".repeat(100)}`;
+      arena.agree(`{"data":["${inside}"]}`);
+      arena.agree(`{"data":["${inside}\\"",1]}`);
+      arena.agree(`{"data":{"${inside}":"${inside}"}}`);
+      arena.agree(`{"id":"${inside}"}`);
+      arena.agree(`{"data":["${"x".repeat(pad)}${spelled}`);
+    }
+  }
+});
+
+test("scan() refuses a long number wherever no value may stand", () => {
+  for (let digits = 1; digits < 200; digits += 3) {
+    const number = "8".repeat(digits);
+    for (const data of [
+      `{${number}}`,
+      `{${number}:1}`,
+      `{"a":1,${number}}`,
+      `[1 ${number}]`,
+      `["" ${number}]`,
+      `[${number}x]`,
+    ]) {
+      assert.equal(arena.agree(`{"data":${data}}`), ScanStatus.NotJson);
+    }
+    assert.equal(
+      arena.agree(`{"data":{"a":${number},"b":[${number},${number}.5,${number}e1]}}`),
+      ScanStatus.Ok,
+    );
   }
 });
 
@@ -328,6 +397,8 @@ test("cutCallerKeys() leaves tidy bytes", () => {
     ['{"a":2,"_caller_worker_id":1}', '{"a":2}'],
     ['{"a":2,"_caller_worker_id":1,"b":3}', '{"a":2,"b":3}'],
     ['{ "a": 2, "_caller_worker_id": 1 }', '{ "a": 2 }'],
+    ['{ "a": 2, "_caller_worker_id": 1, "b": 3 }', '{ "a": 2, "b": 3 }'],
+    ['{ "_caller_worker_id": 1, "b": 3 }', '{ "b": 3 }'],
     ['{"a":2}', '{"a":2}'],
     ["{ }", "{ }"],
   ] as const) {
@@ -356,4 +427,30 @@ test("a scanner keeps answering after its memory grew", () => {
     assert.equal(grown.kind(EnvelopeKey.id), ValueKind.Number);
     memory.grow(1);
   }
+});
+
+test("a scan writes to the scanner's own part of the memory only", () => {
+  const memory = new WebAssembly.Memory({ initial: 4 });
+  const scanner = new EnvelopeScanner(memory);
+  const bytes = Buffer.from(memory.buffer);
+  const texts = [
+    '{"t\\u0079pe":"ping"}',
+    `{"data":${"[".repeat(5_000)}`,
+    '{"data":{"\\u005fcaller_worker_id":1,"a":2}}',
+    "{",
+  ];
+  for (const text of texts) {
+    bytes.fill(0xa5, SCANNER_BYTES);
+    bytes.write(text, SCANNER_BYTES + 999);
+    const before = Buffer.from(bytes.subarray(SCANNER_BYTES));
+    scanner.scan(SCANNER_BYTES + 999, text.length);
+    assert.ok(bytes.subarray(SCANNER_BYTES).equals(before), text.slice(0, 40));
+  }
+});
+
+test("scan.wasm imports one memory and nothing else, and is small", () => {
+  const wasm = readFileSync(new URL("../../../src/protocol/json/scan.wasm", import.meta.url));
+  const imports = WebAssembly.Module.imports(new WebAssembly.Module(wasm));
+  assert.deepEqual(imports, [{ module: "env", name: "memory", kind: "memory" }]);
+  assert.ok(wasm.length < 12_288, `${wasm.length} bytes`);
 });

@@ -112,7 +112,6 @@ export function bits(p: usize, own: bool): usize {
     const closes = equal(fa, fb, fc, fd, i8x16.splat(0x7d)) & outside;
     let scalars = outside & ~(spaces | commas | colons | opens | closes);
     let step: usize = 64;
-    spaces |= ~valid;
     if (<i64>scalars < 0) {
       // A scalar that reaches the block's end is left to the next block, whole.
       const run = <usize>clz(~scalars);
@@ -181,7 +180,7 @@ export function bits(p: usize, own: bool): usize {
       bad |= escaped & ~escapable(a, b, c, d);
       if ((units | hexWanted) !== 0) {
         const hex = hexWanted | (units << 1) | (units << 2) | (units << 3) | (units << 4);
-        bad |= hex & ~(hexIn(a, b, c, d) & valid);
+        bad |= hex & ~hexIn(a, b, c, d);
         hexWanted = (units >> 63) | (units >> 62) | (units >> 61) | (units >> 60);
       }
     }

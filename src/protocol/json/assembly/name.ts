@@ -23,7 +23,6 @@ export function lookUp(table: usize, start: usize, end: usize): i32 {
     length = resolve(start, end);
     start = UNESCAPED;
   }
-  if (length - 1 >= NAME_BYTES_MAX) return 0;
   const slot = table + (hash(start, length) << 5);
   return <usize>load<u8>(slot, 30) === length && same(slot, start, length) ? load<u8>(slot, 31) : 0;
 }
@@ -52,7 +51,7 @@ export function same(a: usize, b: usize, length: usize): bool {
   return <usize>ctz(~(low | (high << 16))) >= length;
 }
 
-/** Resolves the escapes of a name. Returns its length, or 0 for what is longer than any name or not ASCII. */
+/** Resolves the escapes of a name. Returns its length, or 0 for what cannot be a name. */
 export function resolve(p: usize, end: usize): usize {
   let length: usize = 0;
   while (p < end && length <= NAME_BYTES_MAX) {
@@ -63,7 +62,6 @@ export function resolve(p: usize, end: usize): usize {
       if (c === 0x75) {
         if (load<u16>(p + 2) !== 0x3030) return 0;
         c = (hexDigit(load<u8>(p + 4)) << 4) | hexDigit(load<u8>(p + 5));
-        if (c > 0x7f) return 0;
         p += 6;
       } else {
         if (c !== BACKSLASH && c !== QUOTE && c !== 0x2f) return 0; // \n and the like are in no name

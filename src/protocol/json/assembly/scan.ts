@@ -88,10 +88,10 @@ export function scan(ptr: usize, length: usize): i32 {
 export function cutCallerKeys(start: usize, end: usize): usize {
   beginText(start, end - start);
   beginLevels(0);
-  let out = start + 1; // where the next kept byte goes
-  let keptEnd = out; // where the last kept value ended: a comma after it is only right if another one follows
-  let p = start + 1; // what is not yet written
-  let next = space(p);
+  let next = space(start + 1); // the quote of the next key
+  let p = next; // what is not yet written
+  let out = next; // where it goes
+  let keptEnd = start + 1; // where the last kept value ended: a comma after it is only right if another one follows
   if (at(next) === 0x7d) return end;
   while (true) {
     const keyEnd = string(next + 1);

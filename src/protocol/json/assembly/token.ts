@@ -66,10 +66,10 @@ export function string(p: usize): usize {
   }
 }
 
-/** The character at p, which follows a backslash, makes an escape (with its four hex digits, if it is u). */
+/** The character at p, which follows a backslash, makes an escape (with its four hex digits, if it is u; string() sees the end). */
 export function isEscape(p: usize): bool {
   const c = at(p);
-  if (c === 0x75) return p + 4 < textEnd && isHex(load<u32>(p + 1));
+  if (c === 0x75) return isHex(load<u32>(p + 1));
   return (
     c === 0x22 ||
     c === 0x5c ||
@@ -90,13 +90,11 @@ export function isHex(word: u32): bool {
   return i8x16.all_true(v128.or(digit, letter));
 }
 
+/** Bytes behind the text's end may complete a literal here: then the way on is beyond the end, where no token is. */
 export function literal(p: usize): usize {
-  if (p + 4 <= textEnd) {
-    const word = load<u32>(p);
-    if (word === WORD_TRUE || word === WORD_NULL) return p + 4;
-    if (p + 5 <= textEnd && load<u8>(p) === 0x66 && load<u32>(p + 1) === WORD_ALSE) return p + 5;
-  }
-  return refuse(p);
+  const word = load<u32>(p);
+  if (word === WORD_TRUE || word === WORD_NULL) return p + 4;
+  return load<u8>(p) === 0x66 && load<u32>(p + 1) === WORD_ALSE ? p + 5 : refuse(p);
 }
 
 export function number(p: usize): usize {
