@@ -15,12 +15,13 @@ const URL_DEFAULT = "ws://127.0.0.1:49134";
  * refuses (`worker_name_taken`, …) or is not there in time (`connect_failed`).
  */
 export async function connect(options: ConnectOptions = {}): Promise<Worker> {
-  const worker = new Worker(await loadSocket(), settled(options));
+  const worker = new Worker(await loadSocket(), workerOptions(options));
   await worker.open();
   return worker;
 }
 
-function settled(options: ConnectOptions): WorkerOptions {
+/** The options with every default in its place. */
+export function workerOptions(options: ConnectOptions): WorkerOptions {
   const { description, headers, toJSONSchema } = options;
   const name = options.name ?? variable("III_WORKER_NAME");
   const namespace = options.namespace ?? variable("III_NAMESPACE");

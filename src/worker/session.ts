@@ -234,6 +234,7 @@ export class Session implements ConnectionEvents {
     if (!final && delayMs !== undefined && Date.now() + delayMs < opened.giveUpAtMs)
       return this.#connectIn(delayMs);
     this.#opened = undefined;
+    this.state = "closing"; // whoever connects is told by the rejection, not by an event
     this.#end(code, reason);
     opened.reject(error);
   }
@@ -266,7 +267,7 @@ export class Session implements ConnectionEvents {
     const closed = this.#closed;
     this.#closed = [];
     for (const resolve of closed) resolve();
-    if (!wanted && this.#opened === undefined) this.#options.onEvent({ type: "closed", code, reason });
+    if (!wanted) this.#options.onEvent({ type: "closed", code, reason });
   }
 }
 

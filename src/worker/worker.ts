@@ -127,15 +127,20 @@ export class Worker implements Calling {
   }
 
   async #close(timeoutMs: number): Promise<void> {
-    if (this.state === "closed") return;
+    // Without a connection nothing that is open can end well any more.
+    if (this.state === "connected") await this.#finish(timeoutMs);
+    this.#caller.close();
+    await this.#session.close();
+  }
+
+  /** Takes the functions away and waits until nothing is open, or the time is over. */
+  async #finish(timeoutMs: number): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const tooLate = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, timeoutMs);
     });
     await Promise.race([this.#session.withdraw().then(() => this.#allSettled()), tooLate]);
     clearTimeout(timer);
-    this.#caller.close();
-    await this.#session.close();
   }
 
   #allSettled(): Promise<void> {
@@ -152,5 +157,6 @@ export class Worker implements Calling {
   #end(): void {
     this.#caller.close();
     this.#registrations.end(new WorkerClosedError());
+    this.#idle?.(); // what still runs has nobody to answer to
   }
 }

@@ -60,7 +60,7 @@ export interface Script {
   port?: number;
   limits?: Record<string, number>;
   /** Sees every record first; true: the engine does nothing more about it. */
-  intercept?: (peer: Peer, record: Row, engine: ScriptedEngine) => boolean;
+  intercept?: (peer: Peer, record: Row) => boolean;
 }
 
 export class ScriptedEngine {
@@ -148,7 +148,7 @@ export class ScriptedEngine {
   }
 
   #onRecord(peer: Peer, record: Row): void {
-    if (this.script.intercept?.(peer, record, this) === true) return;
+    if (this.script.intercept?.(peer, record) === true) return;
     const [kind, first, second, third] = record;
     if (kind === 16) return this.#onHello(peer, first as Record<string, unknown>);
     if (kind === 18) return this.#onRegister(peer, Number(first), Number(second), third as Row[]);

@@ -1,34 +1,10 @@
 // Calls, casts, errors, cancelling and deadlines between workers, over a scripted engine on a real socket.
 
 import assert from "node:assert/strict";
-import { type TestContext, test } from "node:test";
-import {
-  CallError,
-  CancelledError,
-  type ConnectOptions,
-  connect,
-  PayloadError,
-  TimeoutError,
-  type Worker,
-} from "../../src/worker/index.js";
-import { type Script, ScriptedEngine } from "../support/scripted-engine.js";
+import { test } from "node:test";
+import { CallError, CancelledError, PayloadError, TimeoutError } from "../../src/worker/index.js";
 import { until } from "../support/until.js";
-
-async function engineFor(t: TestContext, script: Script = {}): Promise<ScriptedEngine> {
-  const engine = await ScriptedEngine.start(script);
-  t.after(() => engine.stop());
-  return engine;
-}
-
-async function workerFor(
-  t: TestContext,
-  engine: ScriptedEngine,
-  options: ConnectOptions = {},
-): Promise<Worker> {
-  const worker = await connect({ url: engine.url, onEvent: () => {}, ...options });
-  t.after(() => worker.close({ timeoutMs: 0 }));
-  return worker;
-}
+import { engineFor, workerFor } from "./support.js";
 
 test("call() resolves with what the handler returned, plain or promised", async (t) => {
   const engine = await engineFor(t);
