@@ -36,8 +36,22 @@ export interface Config {
  * Throws ConfigError with all problems; any other throw is a defect of this program.
  */
 export function loadConfig(path: string, env: Environment = process.env): Config {
-  const file = resolve(path);
-  return parseConfig(readConfigText(path), { file, shownAs: path, env });
+  return openConfig(path, env).config;
+}
+
+/** A configuration, and the text it came from for whoever has more to say about places in it. */
+export interface OpenConfig {
+  readonly config: Config;
+  readonly text: string;
+  /** Adds a problem at the entry of a worker, by its name. */
+  problemAt(worker: string, key: string, message: string, hint: string): void;
+  /** Throws ConfigError when problems were added. */
+  throwProblems(): void;
+}
+
+/** As loadConfig, for those who check the configuration against the machine as well. */
+export function openConfig(path: string, env: Environment = process.env): OpenConfig {
+  return openText(readConfigText(path), { file: resolve(path), shownAs: path, env });
 }
 
 export interface ParseOptions {
@@ -49,6 +63,10 @@ export interface ParseOptions {
 
 /** The configuration written in `text`. Throws ConfigError. */
 export function parseConfig(text: string, options: ParseOptions = {}): Config {
+  return openText(text, options).config;
+}
+
+function openText(text: string, options: ParseOptions): OpenConfig {
   const { file, env = {} } = options;
   const writer = new ProblemWriter(options.shownAs ?? file ?? "config.yaml", text);
   const root = treeOf(text, writer);
@@ -59,7 +77,13 @@ export function parseConfig(text: string, options: ParseOptions = {}): Config {
     for (const issue of read.issues) report.schemaIssue(issue);
     throw new ConfigError(writer.problems);
   }
-  return assemble(read.value, file, env, report, writer);
+  const config = assemble(read.value, file, env, report, writer);
+  const throwProblems = (): void => {
+    if (writer.problems.length > 0) throw new ConfigError(writer.problems);
+  };
+  const problemAt: OpenConfig["problemAt"] = (worker, key, message, hint) =>
+    report.problem([...report.pathOfEntry(worker), key], message, hint);
+  return { config, text, problemAt, throwProblems };
 }
 
 function treeOf(text: string, writer: ProblemWriter): YamlNode {

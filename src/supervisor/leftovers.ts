@@ -1,0 +1,84 @@
+// Processes that a worker left behind: members of its group, and those that forked away from it.
+//
+// Every launch carries its own mark in the environment, which its descendants inherit wherever they fork to. One look
+// at the process table serves all who ask within a moment: looking costs milliseconds when a machine runs hundreds.
+
+import { pause } from "./deferred.js";
+import {
+  isMarked,
+  listMarked,
+  listProcesses,
+  type ProcessEntry,
+  type ProcessIdentity,
+  signalProcess,
+} from "./process-table.js";
+
+export const MARK_NAME = "III_SUPERVISION";
+const GATHER_MS = 20;
+const POLL_MS = 50;
+
+/** `run` is unique for one start of the engine, `launch` for one process within it. */
+export function markOf(run: string, launch: number): string {
+  return `${MARK_NAME}=${run}.${launch}`;
+}
+
+let pending: Promise<ProcessEntry[]> | undefined;
+
+function processesSoon(): Promise<ProcessEntry[]> {
+  pending ??= pause(GATHER_MS).then(() => {
+    pending = undefined;
+    return listProcesses();
+  });
+  return pending;
+}
+
+/** What still runs of the launch with this mark. */
+export async function leftoversOf(mark: string, group: number): Promise<ProcessEntry[]> {
+  const processes = await processesSoon();
+  const canSeeMarks = process.platform === "linux";
+  return processes.filter((entry) => (canSeeMarks ? isMarked(entry.pid, mark) : entry.group === group));
+}
+
+/** Ends what is left of a launch: asks, waits up to `graceMs`, then kills. True when something had to be killed. */
+export async function sweep(
+  mark: string,
+  group: number,
+  graceMs: number,
+  hurry: AbortSignal,
+): Promise<boolean> {
+  let left = await leftoversOf(mark, group);
+  for (const each of left) signalProcess(each, "SIGTERM");
+  const deadline = performance.now() + graceMs;
+  while (left.length > 0 && performance.now() < deadline && !hurry.aborted) {
+    await pause(POLL_MS, hurry);
+    left = await leftoversOf(mark, group);
+  }
+  for (const each of left) signalProcess(each, "SIGKILL");
+  return left.length > 0;
+}
+
+/** Ends every process of an earlier supervisor of this run: those it told of, and those that carry the run's mark. */
+export async function sweepRun(
+  run: string,
+  known: readonly ProcessIdentity[],
+  graceMs: number,
+): Promise<number> {
+  const find = (): ProcessIdentity[] => [
+    ...known.filter((each) => signalProcess(each, "SIGCONT")),
+    ...ofRun(run),
+  ];
+  let left = find();
+  const count = new Set(left.map(({ pid }) => pid)).size;
+  for (const each of left) signalProcess(each, "SIGTERM");
+  const deadline = performance.now() + graceMs;
+  while (left.length > 0 && performance.now() < deadline) {
+    await pause(POLL_MS);
+    left = find();
+  }
+  for (const each of left) signalProcess(each, "SIGKILL");
+  return count;
+}
+
+function ofRun(run: string): ProcessEntry[] {
+  return listMarked(`${MARK_NAME}=${run}.`);
+}
