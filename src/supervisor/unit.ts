@@ -264,6 +264,7 @@ export class Unit {
     if (first === "ready") {
       this.#readyMs = Date.now();
       this.#enter("ready", {});
+      if (this.#registered.size === 0) this.#connectionLost(); // it may have come and gone within one turn
       this.#watchLife(over.signal);
       await Promise.race([child.exited, this.#woken.promise]);
     }
