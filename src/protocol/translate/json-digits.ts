@@ -11,6 +11,10 @@ const POINT = 0x2e;
 const TWO_32 = 0x1_0000_0000;
 const BILLION = 1_000_000_000;
 const BILLION_DIGITS = 9;
+const MILLION = 1_000_000;
+const MILLION_DIGITS = 6;
+/** From here on `String` writes an exponent. */
+const EXPONENT_FROM = 1e21;
 
 /** Room for any number: 24 characters of a float and `.0`, 20 of an integer. */
 export const NUMBER_TEXT_BYTES_MAX = 32;
@@ -56,11 +60,33 @@ export function writeInteger64(target: ByteSink, high: number, low: number, sign
 
 /** Appends a finite float. Room was reserved. */
 export function writeFloat(target: ByteSink, value: number): void {
-  const text = Object.is(value, -0) ? "-0" : String(value);
-  for (let i = 0; i < text.length; i++) target.bytes[target.length++] = text.charCodeAt(i);
-  if (!Number.isInteger(value) || Math.abs(value) >= 1e21) return;
+  const size = Math.abs(value);
+  const millionths = Math.round(size * MILLION);
+  if (size < BILLION && size > 0 && millionths / MILLION === size) {
+    if (value < 0) target.bytes[target.length++] = MINUS;
+    writeMillionths(target, millionths);
+  } else {
+    writeText(target, Object.is(value, -0) ? "-0" : String(value));
+    if (Number.isInteger(value) && size < EXPONENT_FROM) writeText(target, ".0");
+  }
+}
+
+/**
+ * Appends the float nearest to `millionths / 10^6`, of 15 digits at most: no two decimals of so few digits read back as the same double,
+ * so these digits without their last zeros are the shortest that do. Half the cost of `String`, for the numbers people write.
+ */
+function writeMillionths(target: ByteSink, millionths: number): void {
+  const whole = Math.floor(millionths / MILLION);
+  writeInteger(target, whole);
   target.bytes[target.length++] = POINT;
-  target.bytes[target.length++] = ZERO;
+  let fraction = millionths - whole * MILLION;
+  let digits = MILLION_DIGITS;
+  for (; digits > 1 && fraction % 10 === 0; digits--) fraction /= 10;
+  writeDigits(target, fraction, digits);
+}
+
+function writeText(target: ByteSink, text: string): void {
+  for (let i = 0; i < text.length; i++) target.bytes[target.length++] = text.charCodeAt(i);
 }
 
 /** Appends `value` (below 10^9) in `digits` digits, zeros in front. Room was reserved. */

@@ -4,8 +4,8 @@
 // for them. UTF-8 stays UTF-8. Text that is not UTF-8 has no JSON form.
 
 import type { ByteSink } from "../bytes.js";
-import { tooLarge, untranslatable } from "./status.js";
-import { copyRun, textEnd } from "./text-run.js";
+import { REFUSED, tooLarge, untranslatable } from "./status.js";
+import { copyPlain, copyRun, textEnd } from "./text-run.js";
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -13,6 +13,8 @@ const LETTER_U = 0x75;
 const ZERO = 0x30;
 /** Longest escape: `\u00XX`. */
 const ESCAPE_BYTES_MAX = 6;
+/** Up to here a text is copied while it is looked at. */
+const SHORT_BYTES_MAX = 31;
 
 const HEX = Uint8Array.from("0123456789abcdef", (digit) => digit.charCodeAt(0));
 /** The letter that escapes a byte; 0 for those that need `\u00XX`. */
@@ -33,6 +35,17 @@ for (const [byte, letter] of Object.entries({
 export function writeQuoted(source: Uint8Array, from: number, to: number, target: ByteSink): number {
   if (!target.reserve(to - from + 2)) return tooLarge(from);
   target.bytes[target.length++] = QUOTE;
+  if (to - from > SHORT_BYTES_MAX || copyPlain(source, from, to, target.bytes, target.length) < to) {
+    if (writeText(source, from, to, target) === REFUSED) return REFUSED;
+  } else {
+    target.length += to - from;
+  }
+  target.bytes[target.length++] = QUOTE;
+  return to;
+}
+
+/** Appends the text and leaves room for the closing quote. */
+function writeText(source: Uint8Array, from: number, to: number, target: ByteSink): number {
   let at = textEnd(source, from, to);
   copyRun(source, from, at, target);
   while (at < to) {
@@ -43,7 +56,6 @@ export function writeQuoted(source: Uint8Array, from: number, to: number, target
     at = textEnd(source, run, to);
     copyRun(source, run, at, target);
   }
-  target.bytes[target.length++] = QUOTE;
   return to;
 }
 

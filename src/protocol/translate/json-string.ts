@@ -5,13 +5,15 @@
 
 import type { ByteSink } from "../bytes.js";
 import { invalid, REFUSED, tooLarge, untranslatable } from "./status.js";
-import { copyRun, textEnd } from "./text-run.js";
+import { copyPlain, copyRun, textEnd } from "./text-run.js";
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const LETTER_U = 0x75;
 /** Longest str header. */
 const HEADER_BYTES_MAX = 5;
+/** Longest text with a header of one byte. */
+const FIXSTR_BYTES_MAX = 31;
 
 /** What the letter after a backslash stands for; 0 for letters that may not stand there (and for `u`, which is read apart). */
 const ESCAPED = new Uint8Array(256);
@@ -30,16 +32,26 @@ for (const [letter, text] of Object.entries({
 
 /** Appends the string whose opening quote is at `at`. Returns the position after its closing quote. */
 export function writeStr(source: Uint8Array, at: number, end: number, target: ByteSink): number {
+  if (!target.reserve(FIXSTR_BYTES_MAX + 2)) return tooLarge(at);
   const from = at + 1;
+  const to = copyPlain(source, from, Math.min(end, from + FIXSTR_BYTES_MAX), target.bytes, target.length + 1);
+  if (to === end || source[to] !== QUOTE) return writeLongStr(source, from, end, target);
+  target.bytes[target.length] = 0xa0 | (to - from);
+  target.length += 1 + to - from;
+  return to + 1;
+}
+
+/** As `writeStr`, for a string that is not short and plain; `from` is the position after its opening quote. */
+function writeLongStr(source: Uint8Array, from: number, end: number, target: ByteSink): number {
   const to = textEnd(source, from, end);
-  if (!target.reserve(HEADER_BYTES_MAX + to - from)) return tooLarge(at);
+  if (!target.reserve(HEADER_BYTES_MAX + to - from)) return tooLarge(from);
   if (to === end || source[to] !== QUOTE) return writeEscapedStr(source, from, to, end, target);
   writeStrHeader(target, target.length, headerBytes(to - from), to - from);
   copyRun(source, from, to, target);
   return to + 1;
 }
 
-/** As `writeStr`, when something else than the closing quote ended the first run, which is `source[from, to)`. */
+/** As `writeLongStr`, when something else than the closing quote ended the first run, which is `source[from, to)`. */
 function writeEscapedStr(
   source: Uint8Array,
   from: number,

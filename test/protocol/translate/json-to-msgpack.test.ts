@@ -237,3 +237,12 @@ test("jsonToMsgpack() ends with TooLarge where the target's bytesMax is reached,
   const roomy = new ByteSink(whole.length + 100, 8);
   assert.equal(jsonToMsgpack(text, 0, text.length, roomy, ID), TranslateStatus.Done);
 });
+
+test("jsonToMsgpack() widens headers inside one another without losing or moving anything else", () => {
+  let text = `[${"1,".repeat(70_000)}1]`;
+  for (let level = 0; level < PAYLOAD_DEPTH_MAX - 1; level++) text = `[${text}${',"ab"'.repeat(16)}]`;
+  assert.equal(
+    packedHex(text),
+    `${"dc0011".repeat(PAYLOAD_DEPTH_MAX - 1)}dd00011171${"01".repeat(70_001)}${"a26162".repeat(16 * (PAYLOAD_DEPTH_MAX - 1))}`,
+  );
+});
