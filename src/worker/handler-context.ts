@@ -3,7 +3,7 @@
 // One object per call, so it is kept small: the signal and its controller are made when asked for.
 
 import { TimeoutError } from "./errors.js";
-import type { Calling, CallOptions, CastOptions, Context } from "./options.js";
+import type { Calling, CallOptions, Context } from "./options.js";
 import type { CallContext } from "./record-writer.js";
 
 export class HandlerContext implements Context {
@@ -45,28 +45,34 @@ export class HandlerContext implements Context {
     return this.#passed?.key;
   }
 
-  call<Result = unknown>(id: string, data?: unknown, options: CallOptions = {}): Promise<Result> {
-    const remainingMs = Math.floor(this.deadline - Date.now());
-    if (remainingMs <= 0) {
-      return Promise.reject(new TimeoutError("deadline_exceeded", `No time is left to call ${id}`));
-    }
-    const timeoutMs = Math.min(options.timeoutMs || Number.POSITIVE_INFINITY, remainingMs);
-    return this.#calling.call<Result>(id, data, {
-      ...this.#trace(),
-      signal: this.signal,
-      ...options,
-      ...(Number.isFinite(timeoutMs) ? { timeoutMs } : {}),
-    });
+  // Handlers like to take their context apart, so these two must work without it: made when asked for, not per call.
+
+  get call(): Calling["call"] {
+    return (id, data, options) => this.#call(id, data, options);
   }
 
-  cast(id: string, data?: unknown, options: CastOptions = {}): boolean {
-    return this.#calling.cast(id, data, { ...this.#trace(), ...options });
+  get cast(): Calling["cast"] {
+    return (id, data, options) => this.#calling.cast(id, data, { ...this.#trace(), ...options });
   }
 
   /** Nobody waits for the answer any more. */
   abort(): void {
     this.#aborted = true;
     this.#controller?.abort();
+  }
+
+  #call<Result>(id: string, data: unknown, options: CallOptions = {}): Promise<Result> {
+    const remainingMs = Math.floor(this.deadline - Date.now());
+    if (remainingMs <= 0) {
+      return Promise.reject(new TimeoutError("deadline_exceeded", `No time is left to call ${id}`));
+    }
+    const timeoutMs = Math.min(options.timeoutMs ?? Number.POSITIVE_INFINITY, remainingMs);
+    return this.#calling.call<Result>(id, data, {
+      ...this.#trace(),
+      signal: this.signal,
+      ...options,
+      ...(Number.isFinite(timeoutMs) ? { timeoutMs } : {}),
+    });
   }
 
   #trace(): { traceparent?: string; baggage?: string } {
