@@ -10,6 +10,7 @@
 // afresh after anything that may take a chunk.
 
 import { assert } from "../assert.js";
+import { type Move, moveIn } from "./move.js";
 
 const PAGE = 65_536;
 export const SMALL_BYTES = 4_096;
@@ -22,6 +23,8 @@ const BYTES_MAX = 2 ** 31 - PAGE; // offsets stay int32
 
 export class Arena {
   readonly memory: WebAssembly.Memory;
+  /** Moves bytes inside the arena: (to, from, length). */
+  readonly move: Move;
   bytes: Uint8Array;
   view: DataView;
   /** Where the side table begins. */
@@ -43,6 +46,7 @@ export class Arena {
     this.#inputBytes = 16 * PAGE;
     this.#end = this.#inputAt + this.#inputBytes;
     this.memory = new WebAssembly.Memory({ initial: this.#end / PAGE + 1, maximum: BYTES_MAX / PAGE });
+    this.move = moveIn(this.memory);
     this.bytes = new Uint8Array(this.memory.buffer);
     this.view = new DataView(this.memory.buffer);
   }
@@ -98,11 +102,6 @@ export class Arena {
     this.#keepAt += bytes.length;
     this.bytes.set(bytes, at);
     return at;
-  }
-
-  /** Moves bytes inside the arena. */
-  move(to: number, from: number, length: number): void {
-    this.bytes.copyWithin(to, from, from + length);
   }
 
   #split(): void {

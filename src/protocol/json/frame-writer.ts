@@ -7,7 +7,7 @@ import { writeHex32 } from "./uuid.js";
 /** The memory frames are written to, as far as this file needs it. */
 export interface FrameMemory {
   readonly bytes: Uint8Array;
-  move(to: number, from: number, length: number): void;
+  readonly move: (to: number, from: number, length: number) => void;
   /** Keeps `bytes` for ever and returns where. */
   keep(bytes: Uint8Array): number;
 }
