@@ -7,26 +7,14 @@ import type { ConfigFile } from "./schema.js";
 
 export function checkBounds(file: ConfigFile, report: Reporter): void {
   const { limits, server } = file;
-  if (limits.outbox_soft_bytes > limits.outbox_hard_bytes) {
-    report.problem(
-      ["limits", "outbox_soft_bytes"],
-      "the soft bound is above the hard one",
-      `write at most ${limits.outbox_hard_bytes}`,
-    );
-  }
-  if (limits.outbox_hard_bytes < server.max_message_bytes) {
-    report.problem(
-      ["limits", "outbox_hard_bytes"],
-      "one message of server.max_message_bytes would not fit",
-      `write at least ${server.max_message_bytes}`,
-    );
+  const least = limits.outbox_soft_bytes + server.max_message_bytes;
+  if (limits.outbox_hard_bytes < least) {
+    const message = "it has to hold limits.outbox_soft_bytes and one message of server.max_message_bytes";
+    report.problem(["limits", "outbox_hard_bytes"], message, `write at least ${least}`);
   }
   if (limits.calls_in_flight_per_connection > limits.calls_in_flight) {
-    report.problem(
-      ["limits", "calls_in_flight_per_connection"],
-      "more than the bound of the whole engine",
-      `write at most ${limits.calls_in_flight}`,
-    );
+    const message = "more than the bound of the whole engine";
+    report.problem(["limits", "calls_in_flight_per_connection"], message, `write at most ${limits.calls_in_flight}`);
   }
 }
 

@@ -25,6 +25,8 @@ export const EFFECT = {
   "limits.call_timeout_ms": "restart",
   "limits.outbox_soft_bytes": "restart",
   "limits.outbox_hard_bytes": "restart",
+  "limits.connections": "restart",
+  "limits.functions_per_connection": "restart",
   "log.level": "live",
   "log.format": "restart",
   "reload.watch": "live",
@@ -81,7 +83,7 @@ export interface ConfigDiff {
 export function diffConfig(from: Config, to: Config): ConfigDiff {
   const keys: KeyChange[] = [];
   for (const key of Object.keys(EFFECT) as ConfigKey[]) {
-    const [before, after] = [valueOf(from, key), valueOf(to, key)];
+    const [before, after] = [settingOf(from, key), settingOf(to, key)];
     if (!isDeepStrictEqual(before, after)) keys.push({ key, effect: EFFECT[key], from: before, to: after });
   }
   return { keys, workers: diffWorkers(from.workers, to.workers) };
@@ -129,7 +131,7 @@ export function changeOf(from: WorkerSpec, to: WorkerSpec): "changed" | "adjuste
   return change;
 }
 
-function valueOf(config: Config, key: ConfigKey): unknown {
+function settingOf(config: Config, key: ConfigKey): unknown {
   if (key === "listeners") return config.listeners.filter((listener) => !isServerBlock(listener));
   if (key === "functions" || key === "registration_namespace_grace_ms") return config[key];
   const [block = "", name = ""] = key.split(".");

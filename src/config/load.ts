@@ -5,6 +5,7 @@
 // The file is read and never written.
 import { dirname, resolve } from "node:path";
 import { checkBounds, checkListeners, checkWorkers } from "./check.js";
+import { ENGINE_VERSION } from "../version.js";
 import { type Classified, classify, type Listener, type PlacedEntry, type WorkerSpec } from "./entries.js";
 import { readEnvFile } from "./env-file.js";
 import { type Environment, expandVariables } from "./expand.js";
@@ -98,7 +99,7 @@ function treeOf(text: string, writer: ProblemWriter): YamlNode {
 
 /** Expands in place; the nodes whose variables are not set are returned, the problem of each is written. */
 function expand(root: YamlNode, text: string, env: Environment, writer: ProblemWriter): Set<YamlNode> {
-  const missing = expandVariables(root, env, VERSION);
+  const missing = expandVariables(root, env, ENGINE_VERSION);
   for (const { name, node, index, length } of missing) {
     const start = Math.max(node.start, text.indexOf("${", node.start + (node.isPlain ? index : 0)));
     const hint = `set it, or write a default: \${${name}:…}`;
@@ -106,9 +107,6 @@ function expand(root: YamlNode, text: string, env: Environment, writer: ProblemW
   }
   return new Set(missing.map(({ node }) => node));
 }
-
-/** The engine's version, for the special default of the reference. */
-export const VERSION = "0.1.0";
 
 /** The tree as plain values; unset variables stay empty texts, their problem is already written. */
 function plainValue(node: YamlNode): unknown {

@@ -4,6 +4,13 @@
 // README.md and the sentences in error messages. What depends on more than one value (names that must differ, ports that
 // clash, cycles) is judged in entries.ts and check.ts.
 import { z } from "zod";
+import {
+  CALL_TIMEOUT_MS_MAX,
+  CALLS_OPEN_MAX,
+  CONNECTIONS_MAX,
+  LIMITS as ENGINE,
+  FUNCTIONS_MAX,
+} from "../protocol/limits.js";
 import { LIMITS } from "./limits.js";
 
 const int = (min: number, max: number, text: string) => z.int().min(min).max(max).describe(text);
@@ -27,10 +34,10 @@ const server = z
   .strictObject({
     host: host.default("127.0.0.1").describe("Address the listener binds; 0.0.0.0 is every interface."),
     port: port.default(49_134).describe("TCP port the listener binds; 0 picks a free one."),
-    max_message_bytes: int(1024, 1 << 30, "Longest WebSocket message accepted, in bytes.").default(64 << 20),
-    idle_timeout_s: idleSeconds.default(120),
+    max_message_bytes: int(1024, 1 << 30, "Longest WebSocket message accepted, in bytes.").default(ENGINE.frameBytesMax),
+    idle_timeout_s: idleSeconds.default(ENGINE.idleTimeoutS),
     handshake_timeout_ms: ms(
-      10_000,
+      ENGINE.handshakeTimeoutMs,
       "How long a connection may take to finish its handshake, in milliseconds.",
       1,
     ),
@@ -46,27 +53,31 @@ const server = z
 
 const limits = z
   .strictObject({
-    calls_in_flight: int(1, 1 << 24, "Calls awaiting an answer, in total.").default(1 << 20),
+    calls_in_flight: int(1, CALLS_OPEN_MAX, "Calls awaiting an answer, in total.").default(ENGINE.callsOpenMax),
     calls_in_flight_per_connection: int(
       1,
-      1 << 24,
+      CALLS_OPEN_MAX,
       "Calls awaiting an answer that one connection may have opened.",
-    ).default(65_536),
-    call_timeout_ms: ms(
-      330_000,
-      "Deadline of a call that carries none, in milliseconds; longer than the SDKs' own five minutes.",
+    ).default(ENGINE.callsOpenPerConnectionMax),
+    call_timeout_ms: int(
       1,
-    ),
+      CALL_TIMEOUT_MS_MAX,
+      "Deadline of a call that carries none, in milliseconds; longer than the SDKs' own five minutes.",
+    ).default(ENGINE.callTimeoutMs),
     outbox_soft_bytes: int(
       1024,
       2 ** 40,
       "Bytes waiting for a slow connection above which new calls to it are answered `overloaded`.",
-    ).default(16 << 20),
+    ).default(ENGINE.outboxSoftBytes),
     outbox_hard_bytes: int(
       1024,
       2 ** 40,
-      "Bytes waiting for a slow connection above which it is closed.",
-    ).default(128 << 20),
+      "Bytes waiting for a slow connection above which it is closed; holds the soft bound and one message.",
+    ).default(ENGINE.outboxHardBytes),
+    connections: int(1, CONNECTIONS_MAX, "Connections at once, all listeners together.").default(ENGINE.connectionsMax),
+    functions_per_connection: int(1, FUNCTIONS_MAX, "Functions that one connection may register.").default(
+      ENGINE.functionsPerConnectionMax,
+    ),
   })
   .prefault({})
   .describe("Bounds on what waits inside the engine.");
@@ -83,7 +94,7 @@ const functionRule = z.strictObject({
     ),
   timeout_ms: int(
     1,
-    LIMITS.timerMsMax,
+    CALL_TIMEOUT_MS_MAX,
     "Deadline of a call to such a function that carries none, in milliseconds.",
   ).optional(),
 });

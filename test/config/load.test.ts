@@ -237,8 +237,10 @@ describe("parseConfig() refuses", () => {
   });
 
   test("bounds that contradict each other", () => {
-    assert.match(only("limits: { outbox_soft_bytes: 200000000 }").message, /soft bound is above/);
-    assert.match(only("server: { max_message_bytes: 1000000000 }").message, /would not fit/);
+    for (const text of ["limits: { outbox_soft_bytes: 200000000 }", "server: { max_message_bytes: 1000000000 }"]) {
+      assert.match(only(text).message, /has to hold limits\.outbox_soft_bytes and one message/);
+    }
+    assert.match(only("limits: { calls_in_flight: 9 }").hint ?? "", /at most 9/);
   });
 
   test("duplicate keys, tabs, second documents, unclosed quotes, unknown tags", () => {

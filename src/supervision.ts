@@ -1,0 +1,146 @@
+// Engine and supervisor tied together: what the supervisor may ask of the engine, and the functions that control it.
+//
+// Also keeps the state of the configuration (in force, refused, waiting for a restart) for /healthz and `tercet status`.
+import type { Config } from "./config/load.js";
+import type { Engine } from "./engine.js";
+import type { Worker } from "./registry/workers.js";
+import type { DrainResult, EnginePort, Registration, RegistrationChange } from "./supervisor/engine-port.js";
+import type { ReloadOutcome } from "./supervisor/messages.js";
+import type { Supervisor } from "./supervisor/supervisor.js";
+import { type ControlFunction, workerFunctions } from "./supervisor/worker-functions.js";
+import { ENGINE_VERSION } from "./version.js";
+
+const DRAIN_POLL_MS = 5;
+
+/** The engine through the eyes of its supervisor. */
+export class SupervisedEngine implements EnginePort {
+  readonly #engine: Engine;
+  readonly #listeners = new Set<(change: RegistrationChange) => void>();
+  /** What was told of a connection last: a worker tells its name and its process after it has connected. */
+  readonly #told = new Map<string, { worker: Worker; registration: Registration }>();
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+    engine.observe({
+      connected: (worker) => this.#seen(worker),
+      metadataUpdated: (worker) => this.#seen(worker),
+      disconnected: (worker) => this.#gone(worker),
+    });
+  }
+
+  onRegistration(listener: (change: RegistrationChange) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Its functions leave the registry, so that no new call finds them; those it is executing may end. */
+  async drain(workerId: string, boundMs: number): Promise<DrainResult> {
+    const told = this.#told.get(workerId);
+    if (told === undefined) return { callsLeft: 0 };
+    const { index } = told.worker.connection;
+    this.#engine.functions.unregisterAll(index);
+    const open = (): number => (this.#told.has(workerId) ? this.#engine.calls.inFlight.executing(index) : 0);
+    for (const deadline = performance.now() + boundMs; open() > 0 && performance.now() < deadline; ) {
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
+    }
+    return { callsLeft: open() };
+  }
+
+  call(functionId: string, data: unknown, timeoutMs: number, namespace = "default"): Promise<unknown> {
+    return this.#engine.call(functionId, data, { timeoutMs, namespace });
+  }
+
+  #seen(worker: Worker): void {
+    const registration = registrationOf(worker);
+    if (registration === undefined) return;
+    this.#told.set(worker.id, { worker, registration });
+    this.#tell({ kind: "joined", registration });
+  }
+
+  #gone(worker: Worker): void {
+    const told = this.#told.get(worker.id);
+    if (told === undefined) return;
+    this.#told.delete(worker.id);
+    this.#tell({ kind: "left", registration: told.registration });
+  }
+
+  #tell(change: RegistrationChange): void {
+    for (const listener of this.#listeners) listener(change);
+  }
+}
+
+/** Undefined while the worker has told neither its name nor its process. */
+function registrationOf(worker: Worker): Registration | undefined {
+  const { id, name, pid, namespace, connection } = worker;
+  if (name === null && pid === null) return undefined;
+  return { workerId: id, name: name ?? "", namespace: namespace.name, pid: pid ?? undefined, isLocal: isLoopback(connection.address) };
+}
+
+export function isLoopback(address: string): boolean {
+  return address === "::1" || /^(?:::ffff:)?127\.|^(?:0000:){5}ffff:7f|^0000:0000:0000:0000:0000:0000:0000:0001$/.test(address);
+}
+
+export type ConfigState = { readonly state: "in_force" } | { readonly state: "invalid"; readonly text: string } | { readonly state: "restart_needed"; readonly keys: readonly string[] };
+
+/** What is in force, and what the file would rather have. */
+export class ConfigStatus {
+  config: Config;
+  state: ConfigState = { state: "in_force" };
+  loadedMs = Date.now();
+
+  constructor(config: Config) {
+    this.config = config;
+  }
+
+  took(outcome: ReloadOutcome): void {
+    if (outcome.kind === "invalid") this.state = { state: "invalid", text: outcome.text };
+    else if (outcome.kind === "restart_needed") this.state = { state: "restart_needed", keys: outcome.keys };
+    else this.state = { state: "in_force" };
+    if (outcome.kind === "applied") this.loadedMs = Date.now();
+  }
+}
+
+export interface Control {
+  readonly engine: Engine;
+  readonly supervisor: Supervisor;
+  readonly status: ConfigStatus;
+  /** Told after the answer of a reload has been given. */
+  onReloaded(outcome: ReloadOutcome): void;
+}
+
+/** Registers `worker::*`, `engine::status` and `engine::config::*` with the engine. */
+export function serveControl(control: Control): void {
+  const { engine, supervisor } = control;
+  const all: Record<string, ControlFunction> = { ...workerFunctions(supervisor), ...controlFunctions(control) };
+  for (const [id, { description, handler }] of Object.entries(all)) {
+    engine.serve({ id, description, handle: async (input) => JSON.stringify((await handler(input)) ?? null) });
+  }
+}
+
+function controlFunctions({ engine, supervisor, status, onReloaded }: Control): Record<string, ControlFunction> {
+  const startedMs = Date.now();
+  return {
+    "engine::status": {
+      description: "The engine at a glance: listeners, configuration, workers, calls.",
+      handler: async () => ({
+        version: ENGINE_VERSION,
+        pid: process.pid,
+        supervisor_pid: supervisor.pid ?? null,
+        started_ms: startedMs,
+        listeners: engine.listeners,
+        config: { file: status.config.file ?? null, loaded_ms: status.loadedMs, ...status.state },
+        stats: engine.stats(),
+        workers: (await supervisor.status()).map(({ name, state, pid, restarts, sinceMs, reason }) => ({ name, state, pid: pid ?? null, restarts, since_ms: sinceMs, reason: reason ?? null })),
+      }),
+    },
+    "engine::config::reload": {
+      description: "Reads the configuration file again and makes it true.",
+      handler: async () => {
+        const outcome = await supervisor.reload();
+        setImmediate(() => onReloaded(outcome));
+        return outcome;
+      },
+    },
+    "engine::config::plan": { description: "What a reload would do now.", handler: () => supervisor.plan() },
+  };
+}
