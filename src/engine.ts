@@ -67,6 +67,7 @@ export class Engine {
   readonly #log: Logger;
   #builtins = 0;
   #isDraining = false;
+  readonly #healthParts: (() => object)[] = [];
 
   constructor(options: EngineOptions) {
     const limits: Limits = { ...LIMITS, ...options.limits };
@@ -187,16 +188,27 @@ export class Engine {
     };
   }
 
-  /** Stops accepting, lets calls in flight finish for at most `drainMs`, closes every connection with a code that tells SDKs to come back. */
-  async close(options: { drainMs?: number } = {}): Promise<{ callsLost: number }> {
+  /** Stops accepting connections and calls, lets calls in flight finish for at most `drainMs`. Tells how many are still open then. */
+  async drain(drainMs: number): Promise<{ callsOpen: number }> {
     this.#isDraining = true;
     this.server.stopListening();
-    await this.#drained(options.drainMs ?? 0);
-    const callsLost = this.calls.inFlight.open;
+    this.calls.refuseNew();
+    await this.#drained(drainMs);
+    return { callsOpen: this.calls.inFlight.open };
+  }
+
+  /** Drains as `drain` does, then closes every connection with a code that tells SDKs to come back. */
+  async close(options: { drainMs?: number } = {}): Promise<{ callsLost: number }> {
+    const { callsOpen: callsLost } = await this.drain(options.drainMs ?? 0);
     this.server.close(CloseCode.GoingDown, "the engine is going down");
     this.calls.deadlines.close();
     this.#log.debug({ callsLost }, "engine closed");
     return { callsLost };
+  }
+
+  /** Adds to what /healthz tells; the keys of `part` stand beside the engine's own. */
+  reportHealth(part: () => object): void {
+    this.#healthParts.push(part);
   }
 
   async #drained(drainMs: number): Promise<void> {
@@ -232,6 +244,7 @@ export class Engine {
         workers,
         functions,
         calls_open: callsOpen,
+        ...Object.assign({}, ...this.#healthParts.map((part) => part())),
       },
     };
   }

@@ -73,14 +73,26 @@ export class SupervisedEngine implements EnginePort {
 function registrationOf(worker: Worker): Registration | undefined {
   const { id, name, pid, namespace, connection } = worker;
   if (name === null && pid === null) return undefined;
-  return { workerId: id, name: name ?? "", namespace: namespace.name, pid: pid ?? undefined, isLocal: isLoopback(connection.address) };
+  return {
+    workerId: id,
+    name: name ?? "",
+    namespace: namespace.name,
+    pid: pid ?? undefined,
+    isLocal: isLoopback(connection.address),
+  };
 }
 
 export function isLoopback(address: string): boolean {
-  return address === "::1" || /^(?:::ffff:)?127\.|^(?:0000:){5}ffff:7f|^0000:0000:0000:0000:0000:0000:0000:0001$/.test(address);
+  return (
+    address === "::1" ||
+    /^(?:::ffff:)?127\.|^(?:0000:){5}ffff:7f|^0000:0000:0000:0000:0000:0000:0000:0001$/.test(address)
+  );
 }
 
-export type ConfigState = { readonly state: "in_force" } | { readonly state: "invalid"; readonly text: string } | { readonly state: "restart_needed"; readonly keys: readonly string[] };
+export type ConfigState =
+  | { readonly state: "in_force" }
+  | { readonly state: "invalid"; readonly text: string }
+  | { readonly state: "restart_needed"; readonly keys: readonly string[] };
 
 /** What is in force, and what the file would rather have. */
 export class ConfigStatus {
@@ -111,13 +123,25 @@ export interface Control {
 /** Registers `worker::*`, `engine::status` and `engine::config::*` with the engine. */
 export function serveControl(control: Control): void {
   const { engine, supervisor } = control;
-  const all: Record<string, ControlFunction> = { ...workerFunctions(supervisor), ...controlFunctions(control) };
+  const all: Record<string, ControlFunction> = {
+    ...workerFunctions(supervisor),
+    ...controlFunctions(control),
+  };
   for (const [id, { description, handler }] of Object.entries(all)) {
-    engine.serve({ id, description, handle: async (input) => JSON.stringify((await handler(input)) ?? null) });
+    engine.serve({
+      id,
+      description,
+      handle: async (input) => JSON.stringify((await handler(input)) ?? null),
+    });
   }
 }
 
-function controlFunctions({ engine, supervisor, status, onReloaded }: Control): Record<string, ControlFunction> {
+function controlFunctions({
+  engine,
+  supervisor,
+  status,
+  onReloaded,
+}: Control): Record<string, ControlFunction> {
   const startedMs = Date.now();
   return {
     "engine::status": {
@@ -130,7 +154,14 @@ function controlFunctions({ engine, supervisor, status, onReloaded }: Control): 
         listeners: engine.listeners,
         config: { file: status.config.file ?? null, loaded_ms: status.loadedMs, ...status.state },
         stats: engine.stats(),
-        workers: (await supervisor.status()).map(({ name, state, pid, restarts, sinceMs, reason }) => ({ name, state, pid: pid ?? null, restarts, since_ms: sinceMs, reason: reason ?? null })),
+        workers: (await supervisor.status()).map(({ name, state, pid, restarts, sinceMs, reason }) => ({
+          name,
+          state,
+          pid: pid ?? null,
+          restarts,
+          since_ms: sinceMs,
+          reason: reason ?? null,
+        })),
       }),
     },
     "engine::config::reload": {

@@ -14,7 +14,11 @@ export function checkBounds(file: ConfigFile, report: Reporter): void {
   }
   if (limits.calls_in_flight_per_connection > limits.calls_in_flight) {
     const message = "more than the bound of the whole engine";
-    report.problem(["limits", "calls_in_flight_per_connection"], message, `write at most ${limits.calls_in_flight}`);
+    report.problem(
+      ["limits", "calls_in_flight_per_connection"],
+      message,
+      `write at most ${limits.calls_in_flight}`,
+    );
   }
 }
 

@@ -4,8 +4,8 @@
 // belongs together. A stage whose input is already broken is not entered; within a stage everything is reported.
 // The file is read and never written.
 import { dirname, resolve } from "node:path";
-import { checkBounds, checkListeners, checkWorkers } from "./check.js";
 import { ENGINE_VERSION } from "../version.js";
+import { checkBounds, checkListeners, checkWorkers } from "./check.js";
 import { type Classified, classify, type Listener, type PlacedEntry, type WorkerSpec } from "./entries.js";
 import { readEnvFile } from "./env-file.js";
 import { type Environment, expandVariables } from "./expand.js";

@@ -34,7 +34,9 @@ const server = z
   .strictObject({
     host: host.default("127.0.0.1").describe("Address the listener binds; 0.0.0.0 is every interface."),
     port: port.default(49_134).describe("TCP port the listener binds; 0 picks a free one."),
-    max_message_bytes: int(1024, 1 << 30, "Longest WebSocket message accepted, in bytes.").default(ENGINE.frameBytesMax),
+    max_message_bytes: int(1024, 1 << 30, "Longest WebSocket message accepted, in bytes.").default(
+      ENGINE.frameBytesMax,
+    ),
     idle_timeout_s: idleSeconds.default(ENGINE.idleTimeoutS),
     handshake_timeout_ms: ms(
       ENGINE.handshakeTimeoutMs,
@@ -53,7 +55,9 @@ const server = z
 
 const limits = z
   .strictObject({
-    calls_in_flight: int(1, CALLS_OPEN_MAX, "Calls awaiting an answer, in total.").default(ENGINE.callsOpenMax),
+    calls_in_flight: int(1, CALLS_OPEN_MAX, "Calls awaiting an answer, in total.").default(
+      ENGINE.callsOpenMax,
+    ),
     calls_in_flight_per_connection: int(
       1,
       CALLS_OPEN_MAX,
@@ -74,7 +78,9 @@ const limits = z
       2 ** 40,
       "Bytes waiting for a slow connection above which it is closed; holds the soft bound and one message.",
     ).default(ENGINE.outboxHardBytes),
-    connections: int(1, CONNECTIONS_MAX, "Connections at once, all listeners together.").default(ENGINE.connectionsMax),
+    connections: int(1, CONNECTIONS_MAX, "Connections at once, all listeners together.").default(
+      ENGINE.connectionsMax,
+    ),
     functions_per_connection: int(1, FUNCTIONS_MAX, "Functions that one connection may register.").default(
       ENGINE.functionsPerConnectionMax,
     ),

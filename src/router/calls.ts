@@ -135,6 +135,11 @@ export class Calls {
     return this.inFlight.enter(caller, call, executor, fn, this.deadlines.tickAfter(timeoutMs), flags);
   }
 
+  /** From here on every call of a peer is answered `overloaded`: the engine is going down. Those in flight end as they would. */
+  refuseNew(): void {
+    this.#limits.callsOpenPerConnectionMax = 0;
+  }
+
   /** Ends a call whose end its caller has been, or need not be, told of. */
   leave(slot: number): void {
     if ((this.inFlight.words[slot * CALL_WORDS + CallWord.flags]! & Flag.Baggage) !== 0)

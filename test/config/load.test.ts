@@ -237,7 +237,10 @@ describe("parseConfig() refuses", () => {
   });
 
   test("bounds that contradict each other", () => {
-    for (const text of ["limits: { outbox_soft_bytes: 200000000 }", "server: { max_message_bytes: 1000000000 }"]) {
+    for (const text of [
+      "limits: { outbox_soft_bytes: 200000000 }",
+      "server: { max_message_bytes: 1000000000 }",
+    ]) {
       assert.match(only(text).message, /has to hold limits\.outbox_soft_bytes and one message/);
     }
     assert.match(only("limits: { calls_in_flight: 9 }").hint ?? "", /at most 9/);

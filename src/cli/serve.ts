@@ -1,0 +1,221 @@
+// `tercet`: the server. Configuration, listeners, declared workers, ready; and the reverse when it ends.
+import type { Config } from "../config/load.js";
+import { openConfig, parseConfig } from "../config/load.js";
+import { checkMachine } from "../config/machine.js";
+import { formatProblem } from "../config/problem.js";
+import type { Engine, EngineOptions } from "../engine.js";
+import { createLogger, type Logger } from "../log.js";
+import { ConfigStatus, SupervisedEngine, serveControl } from "../supervision.js";
+import type { ReloadOutcome } from "../supervisor/messages.js";
+import { Supervisor } from "../supervisor/supervisor.js";
+import { type Command, type Io, type Line, UsageError } from "./command.js";
+import { ExitCode } from "./exit-codes.js";
+
+const DEFAULT_FILE = "config.yaml";
+
+export const command: Command = {
+  summary:
+    "Runs the engine with its declared workers until it is told to stop (Ctrl-C, SIGTERM). SIGHUP reloads the configuration.",
+  usage: "[--config FILE]",
+  options: {
+    config: {
+      type: "string",
+      short: "c",
+      value: "FILE",
+      about: `The configuration; default ${DEFAULT_FILE}, where there is one.`,
+    },
+  },
+  run: serve,
+};
+
+async function serve(line: Line, io: Io): Promise<ExitCode> {
+  if (line.rest.length > 0) throw new UsageError(`unexpected ${JSON.stringify(line.rest[0])}`);
+  const config = await configuration(line.text("config"), io);
+  const log = createLogger(config.log).child({ part: "engine" });
+  for (const warning of config.warnings) log.warn(formatProblem(warning).split("\n")[0] ?? "");
+  if (config.file === undefined)
+    log.info(`no ${DEFAULT_FILE} here: running with the defaults, without workers`);
+  const supervisor = Supervisor.fork({ log, settings: config.log }); // before the engine makes this process large
+  const engine = await listening(config, log).catch(async (error: unknown) => {
+    await supervisor.stop("the engine cannot listen", 0);
+    throw error;
+  });
+  return new Server(config, engine, supervisor, log, io).run();
+}
+
+/** Throws ConfigError. Without a file and without a wish for one, everything is default. */
+async function configuration(named: string | undefined, io: Io): Promise<Config> {
+  const { existsSync } = await import("node:fs");
+  if (named === undefined && !existsSync(DEFAULT_FILE)) return parseConfig("{}", { env: io.env });
+  const open = openConfig(named ?? DEFAULT_FILE, io.env);
+  await checkMachine(open, new Set(open.config.workers.map(({ name }) => name)), io.env);
+  return open.config;
+}
+
+async function listening(config: Config, log: Logger): Promise<Engine> {
+  const { startEngine } = await import("../engine.js");
+  return startEngine(engineOptions(config, log));
+}
+
+/** The engine's options as the configuration has them. */
+export function engineOptions(config: Config, log: Logger): EngineOptions {
+  const { server, limits } = config;
+  return {
+    log,
+    listeners: config.listeners.map(({ host, port }) => ({ host, port })),
+    functions: config.functions.map(({ match, share, timeout_ms }) => ({
+      match,
+      ...(share === undefined ? {} : { share }),
+      ...(timeout_ms === undefined ? {} : { timeoutMs: timeout_ms }),
+    })),
+    limits: {
+      frameBytesMax: server.max_message_bytes,
+      idleTimeoutS: server.idle_timeout_s,
+      handshakeTimeoutMs: server.handshake_timeout_ms,
+      registrationNamespaceGraceMs: config.registration_namespace_grace_ms,
+      callsOpenMax: limits.calls_in_flight,
+      callsOpenPerConnectionMax: limits.calls_in_flight_per_connection,
+      callTimeoutMs: limits.call_timeout_ms,
+      outboxSoftBytes: limits.outbox_soft_bytes,
+      outboxHardBytes: limits.outbox_hard_bytes,
+      connectionsMax: limits.connections,
+      functionsPerConnectionMax: limits.functions_per_connection,
+    },
+  };
+}
+
+/** What workers on this machine are told: the first listener, by an address that can be connected to. */
+export function urlOf({ host, port }: { host: string; port: number }): string {
+  const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
+  return `ws://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
+}
+
+/** A running engine with its supervisor, from ready to the end. */
+class Server {
+  readonly #engine: Engine;
+  readonly #supervisor: Supervisor;
+  readonly #log: Logger;
+  readonly #io: Io;
+  readonly #status: ConfigStatus;
+  #end: ((code: ExitCode) => void) | undefined;
+  #isEnding = false;
+
+  constructor(config: Config, engine: Engine, supervisor: Supervisor, log: Logger, io: Io) {
+    this.#status = new ConfigStatus(config);
+    this.#engine = engine;
+    this.#supervisor = supervisor;
+    this.#log = log;
+    this.#io = io;
+  }
+
+  /** Settles with the exit code when everything has ended. */
+  async run(): Promise<ExitCode> {
+    const ended = new Promise<ExitCode>((resolve) => {
+      this.#end = resolve;
+    });
+    this.#followSignals();
+    this.#followConfiguration();
+    const url = urlOf(this.#engine.listeners[0] ?? { host: "127.0.0.1", port: 0 });
+    const engine = new SupervisedEngine(this.#engine);
+    const onConfig = (config: Config): void => this.#takeOver(config);
+    await this.#supervisor.start({ config: this.#status.config, url, engine, onConfig });
+    this.#log.info(
+      { listeners: this.#engine.listeners.map(urlOf) },
+      `ready on ${url}; try: tercet list functions`,
+    );
+    return ended;
+  }
+
+  #followSignals(): void {
+    const interrupt = (signal: NodeJS.Signals): void => {
+      if (this.#isEnding) void this.#endNow(signal);
+      else void this.#endInOrder(signal, ExitCode.Ok);
+    };
+    process.on("SIGINT", interrupt);
+    process.on("SIGTERM", interrupt);
+    process.on("SIGHUP", () => void this.#supervisor.reload().then((outcome) => this.#onReloaded(outcome)));
+  }
+
+  #followConfiguration(): void {
+    const onReloaded = (outcome: ReloadOutcome): void => this.#onReloaded(outcome);
+    this.#supervisor.on("reloaded", onReloaded);
+    this.#supervisor.on("lost", (error) => {
+      this.#log.fatal({ err: error }, "cannot go on without a supervisor");
+      void this.#endInOrder("no supervisor", ExitCode.Failed);
+    });
+    serveControl({ engine: this.#engine, supervisor: this.#supervisor, status: this.#status, onReloaded });
+    this.#engine.reportHealth(() => ({ config: this.#status.state.state }));
+  }
+
+  #takeOver(config: Config): void {
+    this.#status.config = config;
+    this.#log.setLevel(config.log.level);
+  }
+
+  #onReloaded(outcome: ReloadOutcome): void {
+    this.#status.took(outcome);
+    switch (outcome.kind) {
+      case "unchanged":
+        return this.#log.info("configuration unchanged");
+      case "applied":
+        return this.#log.info({ keys: outcome.keys, ...outcome.workers }, "configuration applied");
+      case "restart_needed":
+        return this.#log.warn(
+          { keys: outcome.keys },
+          `configuration not applied: restart the engine to change ${outcome.keys.join(", ")}`,
+        );
+      case "invalid":
+        return this.#onInvalid(outcome.text);
+    }
+  }
+
+  #onInvalid(text: string): void {
+    this.#io.err(`${text}\n`);
+    if (this.#status.config.reload.on_invalid === "keep") {
+      this.#log.error(
+        { problems: text.split("\n") },
+        "configuration invalid: going on with the last good one",
+      );
+      return;
+    }
+    this.#log.fatal(
+      { problems: text.split("\n") },
+      "configuration invalid: stopping (reload.on_invalid is exit)",
+    );
+    if (!this.#isEnding) void this.#endInOrder("the configuration became invalid", ExitCode.ConfigInvalid);
+  }
+
+  /** Stop accepting, drain, stop workers in reverse order, close connections. */
+  async #endInOrder(reason: string, code: ExitCode): Promise<void> {
+    this.#isEnding = true;
+    const { drain_ms, shutdown_timeout_ms } = this.#status.config.server;
+    const deadline = performance.now() + shutdown_timeout_ms;
+    this.#log.info(`stopping: ${reason}`);
+    const { callsOpen } = await this.#engine.drain(drain_ms);
+    const reports = await this.#supervisor.stop(reason, Math.max(0, deadline - performance.now()));
+    const { callsLost } = await this.#engine.close();
+    const killed = reports.filter(({ wasKilled }) => wasKilled).map(({ name }) => name);
+    const lost = Math.max(callsOpen, callsLost);
+    if (lost > 0)
+      this.#log.error(
+        { callsLost: lost },
+        `${lost} calls were cut off: they did not end within server.drain_ms`,
+      );
+    if (killed.length > 0)
+      this.#log.error({ killed }, `killed, because they did not end in time: ${killed.join(", ")}`);
+    this.#log.info("stopped");
+    this.#finish(code === ExitCode.Ok && lost + killed.length > 0 ? ExitCode.Lost : code);
+  }
+
+  async #endNow(signal: NodeJS.Signals): Promise<void> {
+    this.#log.warn(`${signal} again: killing the workers and ending at once`);
+    this.#supervisor.killNow();
+    await this.#supervisor.stop("killed", 0);
+    this.#finish(ExitCode.Interrupted);
+  }
+
+  #finish(code: ExitCode): void {
+    this.#end?.(code);
+    this.#log.flush();
+  }
+}
