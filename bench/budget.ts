@@ -33,6 +33,11 @@ export const REACH: Record<string, Record<string, Bars>> = {
   },
   // One frame per receiver and turn: nothing to gather, so the outbox must cost nothing.
   "pairs-64": { single: { relay: 1.15 } },
+  // One encoded record for everybody, handed to native publish; JSON frames differ in their heads, so each is a send.
+  "cast-1000": { "cast-msgpack": { publish: 1.3 }, "cast-json": { prebuilt: 1.3 } },
+  // Two hops through the kernel are nearly all of it; the engine's own work is a few microseconds.
+  "latency-1": { single: { relay: 1.15 } },
+  "latency-half": { single: { relay: 1.3 } },
 };
 
 /** Bars for a row; empty where none is set. */

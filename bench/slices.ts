@@ -2,6 +2,7 @@
 // weather. Ratios are taken within a turn; what is reported is their median.
 
 import type { Context, Ratio, Row } from "./case.js";
+import type { Tally } from "./load/calls.js";
 import type { LoadShape, RunReport, RunRequest } from "./load/messages.js";
 import type { Target } from "./load/role.js";
 import { cpuUs, median, spread } from "./measure.js";
@@ -19,42 +20,58 @@ export interface Side {
   against: Record<string, number | undefined>;
 }
 
-interface Running {
+/** A side whose processes run and whose connections are open. */
+export interface Running {
   side: Side;
   router: Router;
   load: LoadProcess;
-  cpuUsPerCall: number[];
-  callsPerSecond: number[];
-  loadUsPerCall: number[];
 }
 
-/** CPU of the router per call for every side. */
-export async function cpuPerCall(sides: Side[], context: Context): Promise<Row[]> {
-  const { warmupMs, sliceMs, slices } = context.effort;
+/** What is read from one slice: the figure of the row, and what is shown beside it. */
+export interface Measure {
+  unit: string;
+  otherUnits: Record<string, string>;
+  request: Omit<RunRequest, "kind" | "durationMs">;
+  read(report: RunReport, routerCpuUs: number): Sample;
+}
+
+/** CPU of the router per call. */
+export const CPU_PER_CALL: Measure = {
+  unit: "µs/call",
+  otherUnits: { "calls/s": "/s", load: "µs/call" },
+  request: { timing: false },
+  read: ({ calls, elapsedMs, ownCpuUs }, routerCpuUs) => ({
+    value: routerCpuUs / calls,
+    others: { "calls/s": (calls / elapsedMs) * 1000, load: ownCpuUs / calls },
+  }),
+};
+
+/** The whole of a call cell. */
+export function cpuPerCall(sides: Side[], context: Context): Promise<Row[]> {
+  return withSides(sides, context, (running) => alternate(running, CPU_PER_CALL, context));
+}
+
+/** Starts every side, warms it up, lets `body` measure, and ends all processes whatever happens. */
+export async function withSides<Result>(
+  sides: Side[],
+  context: Context,
+  body: (running: Running[]) => Promise<Result>,
+): Promise<Result> {
   const running: Running[] = [];
   try {
     for (const side of sides) running.push(await open(side, context));
-    for (const one of running) {
-      context.progress(`${one.side.title}: warm-up`);
-      if (warmupMs > 0) await run(one, { durationMs: warmupMs });
-    }
-    for (let slice = 1; slice <= slices; slice++) {
-      for (const one of running) {
-        context.progress(`${one.side.title}: ${slice}/${slices}`);
-        await slicedCpu(one, sliceMs);
-      }
-    }
+    for (const one of running) await warmUp(one, context);
+    return await body(running);
   } finally {
     await Promise.all(running.map(close));
   }
-  return running.map((one) => rowOf(one, running));
 }
 
 async function open(side: Side, context: Context): Promise<Running> {
   context.progress(`${side.title}: start`);
   const router = await side.start(context);
   const load = new LoadProcess();
-  const running = { side, router, load, cpuUsPerCall: [], callsPerSecond: [], loadUsPerCall: [] };
+  const running = { side, router, load };
   try {
     await load.ask({ kind: "open", port: router.port, target: side.target, shape: side.shape });
   } catch (error) {
@@ -64,22 +81,28 @@ async function open(side: Side, context: Context): Promise<Running> {
   return running;
 }
 
+async function warmUp(one: Running, context: Context): Promise<void> {
+  const { warmupMs } = context.effort;
+  if (warmupMs === 0) return;
+  context.progress(`${one.side.title}: warm-up`);
+  await runLoad(one, { durationMs: warmupMs, timing: false });
+}
+
 async function close({ load, router }: Running): Promise<void> {
   await load.stop();
   await router.stop();
 }
 
-async function run(
+/** One run of the side's load, every answer accounted for. */
+export async function runLoad(
   { side, load }: Running,
-  request: Omit<RunRequest, "kind" | "timing">,
+  request: Omit<RunRequest, "kind">,
 ): Promise<RunReport> {
-  const report = await load.ask({ kind: "run", timing: false, ...request });
-  if (report === undefined) throw new Error("the load generator sent no report");
-  return checked(report, side.title);
+  return checked(await load.ask<RunReport>({ kind: "run", ...request }), side.title);
 }
 
 /** A run in which any call was lost, doubled, mixed up or refused measures nothing. */
-export function checked(report: RunReport, title: string): RunReport {
+export function checked<Report extends Tally>(report: Report, title: string): Report {
   const { calls, wrong, failed, failure } = report;
   if (wrong > 0) throw new Error(`${title}: ${wrong} of ${calls + wrong} answers belong to no open call`);
   if (failed > 0) throw new Error(`${title}: ${failed} calls failed, the first with ${failure}`);
@@ -87,30 +110,68 @@ export function checked(report: RunReport, title: string): RunReport {
   return report;
 }
 
-async function slicedCpu(one: Running, durationMs: number): Promise<void> {
-  const before = cpuUs(one.router.pid);
-  const { calls, elapsedMs, ownCpuUs } = await run(one, { durationMs });
-  one.cpuUsPerCall.push((cpuUs(one.router.pid) - before) / calls);
-  one.callsPerSecond.push((calls / elapsedMs) * 1000);
-  one.loadUsPerCall.push(ownCpuUs / calls);
+/** Calls in turn over all sides, measured one way. */
+export function alternate(running: Running[], measure: Measure, context: Context): Promise<Row[]> {
+  const turns = running.map((one) => ({
+    side: one.side,
+    slice: () => takeSlice(one, measure, context.effort.sliceMs),
+  }));
+  return inTurns(turns, measure, context);
 }
 
-function rowOf(one: Running, all: Running[]): Row {
-  const { side, cpuUsPerCall } = one;
+async function takeSlice(one: Running, measure: Measure, durationMs: number): Promise<Sample> {
+  const before = cpuUs(one.router.pid);
+  const report = await runLoad(one, { durationMs, ...measure.request });
+  return measure.read(report, cpuUs(one.router.pid) - before);
+}
+
+/** What one slice of one side gave. */
+export interface Sample {
+  value: number;
+  others: Record<string, number>;
+}
+
+/** Anything that can be measured a slice at a time. */
+export interface Turn {
+  side: Pick<Side, "name" | "title" | "kind" | "against">;
+  slice: () => Promise<Sample>;
+}
+
+interface Samples {
+  side: Turn["side"];
+  values: number[];
+  others: Record<string, number>[];
+}
+
+type Units = Pick<Measure, "unit" | "otherUnits">;
+
+/** Slices in turn over all sides; a row for each. */
+export async function inTurns(turns: Turn[], units: Units, context: Context): Promise<Row[]> {
+  const { slices } = context.effort;
+  const samples: Samples[] = turns.map(({ side }) => ({ side, values: [], others: [] }));
+  for (let slice = 1; slice <= slices; slice++) {
+    for (const [index, turn] of turns.entries()) {
+      context.progress(`${turn.side.title}: ${slice}/${slices}`);
+      const { value, others } = await turn.slice();
+      samples[index]?.values.push(value);
+      samples[index]?.others.push(others);
+    }
+  }
+  return samples.map((sample) => rowOf(sample, samples, units));
+}
+
+function rowOf({ side, values, others }: Samples, all: Samples[], units: Units): Row {
+  const { name, title, kind, against } = side;
+  const named = Object.entries(units.otherUnits).map(([other, unit]) => {
+    return [other, { value: median(others.map((slice) => slice[other] ?? 0)), unit }];
+  });
   return {
-    name: side.name,
-    title: side.title,
-    kind: side.kind,
-    figure: { value: median(cpuUsPerCall), unit: "µs/call", spread: spread(cpuUsPerCall) },
-    others: {
-      "calls/s": { value: median(one.callsPerSecond), unit: "/s" },
-      load: { value: median(one.loadUsPerCall), unit: "µs/call" },
-    },
-    ratios: ratiosOf(
-      side.against,
-      cpuUsPerCall,
-      (name) => all.find((other) => other.side.name === name)?.cpuUsPerCall,
-    ),
+    name,
+    title,
+    kind,
+    figure: { value: median(values), unit: units.unit, spread: spread(values) },
+    others: Object.fromEntries(named),
+    ratios: ratiosOf(against, values, (control) => all.find((other) => other.side.name === control)?.values),
   };
 }
 

@@ -56,9 +56,41 @@ const pairs: Case = {
   },
 };
 
+/** Uneven: the work is the same, the sockets are not. */
+function unevenCase(name: string, title: string, traffic: Traffic): Case {
+  return {
+    name,
+    title,
+    quick: false,
+    run: async (context) => {
+      const controls = [controlSide("spread", traffic), ...natsSide(traffic)];
+      const paths = context.controlsOnly
+        ? []
+        : (["coalesced", "single", "json"] as const).map((path) => engineSide(path, name, traffic));
+      return { name, title, rows: await cpuPerCall([...controls, ...paths], context) };
+    },
+  };
+}
+
+const fanOut = unevenCase("fan-out-1000", "1 caller → 1,000 workers, 1,000 outstanding, 128 B", {
+  callers: 1,
+  workers: 1000,
+  outstanding: 1000,
+  payloadBytes: 128,
+});
+
+const fanIn = unevenCase("fan-in-1000", "1,000 callers → 1 worker, one outstanding on each, 128 B", {
+  callers: 1000,
+  workers: 1,
+  outstanding: 1,
+  payloadBytes: 128,
+});
+
 export const callCases: Case[] = [
   ...PAYLOADS.flatMap(([bytes, payload]) =>
     OUTSTANDING.map((outstanding) => callCase(bytes, payload, outstanding)),
   ),
   pairs,
+  fanOut,
+  fanIn,
 ];

@@ -2,5 +2,7 @@
 
 import type { Case } from "../case.js";
 import { callCases } from "./call.js";
+import { cast } from "./cast.js";
+import { latencyCases } from "./latency.js";
 
-export const CASES: Case[] = [...callCases];
+export const CASES: Case[] = [...callCases, ...latencyCases, cast];

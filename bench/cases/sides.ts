@@ -21,6 +21,7 @@ const CONTROLS = {
   relay: { title: "null relay, frame by frame", wire: "msgpack", program: "relay" },
   gathered: { title: "null relay, gathered (slice)", wire: "msgpack", program: "relay-gathered" },
   pooled: { title: "null relay, gathered (pooled)", wire: "msgpack", program: "relay-pooled" },
+  spread: { title: "null relay, one to many", wire: "msgpack", program: "relay-spread" },
   "json-relay": { title: "JSON.parse/stringify relay", wire: "json", program: "relay-json" },
   "json-corked": {
     title: "JSON.parse/stringify, corked",
@@ -83,8 +84,8 @@ export const PATH_NAMES: PathName[] = ["coalesced", "single", "json", "json-msgp
 
 /** Every path is also shown against these, whether there is a bar or not. */
 const SHOWN = {
-  coalesced: ["gathered", "pooled", "nats"],
-  single: ["relay", "gathered", "pooled"],
+  coalesced: ["gathered", "pooled", "spread", "nats"],
+  single: ["relay", "gathered", "pooled", "spread"],
   json: ["json-relay", "json-corked"],
   "json-msgpack": ["json-relay", "json-corked"],
   "msgpack-json": ["json-relay", "json-corked"],

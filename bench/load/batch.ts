@@ -43,7 +43,9 @@ export class Batch {
   /** Where the record of each position begins. */
   readonly starts: Uint32Array;
   count = 0;
-  /** True while the socket still reads from this buffer. */
+  /** Writes of this buffer whose end the socket has not told yet. */
+  writes = 0;
+  /** The socket still reads from this buffer: it must not change. */
   busy = false;
 
   readonly #recordBytes: number;

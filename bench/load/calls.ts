@@ -39,10 +39,11 @@ export class Calls {
     for (let slot = slots - 1; slot >= 0; slot--) this.#free.push(slot);
   }
 
-  /** Opens every slot; each answer opens its slot again until `stop`. The caller's way out is flushed by whoever calls. */
-  startClosedLoop(): void {
+  /** Opens that many slots; each answer opens its slot again until `stop`. The way out is flushed by whoever calls. */
+  startClosedLoop(outstanding: number): void {
     this.#closedLoop = true;
-    while (this.#free.length > 0) this.#openSlot(this.#free.pop()!, this.timing ? performance.now() : 0);
+    while (this.#free.length > 0 && this.open < outstanding)
+      this.#openSlot(this.#free.pop()!, this.timing ? performance.now() : 0);
   }
 
   /** One call that was due at `dueMs`; false when every slot is open. */

@@ -6,10 +6,12 @@
 
 import { performance } from "node:perf_hooks";
 import { jsonCaller, jsonWorker } from "./json.js";
-import type { LoadShape, OpenRequest, Reply, Request, RunReport, RunRequest } from "./messages.js";
+import type { LoadShape, OpenRequest, Request, RunReport, RunRequest } from "./messages.js";
 import { msgpackCaller, msgpackWorker } from "./msgpack.js";
 import { natsCaller, natsWorker } from "./nats.js";
 import { type CallerRole, functionId, type WireName, type WorkerRole } from "./role.js";
+import { serveRequests } from "./server.js";
+import { SLOTS_MAX } from "./stamp.js";
 
 const CALLER = { msgpack: msgpackCaller, json: jsonCaller, nats: natsCaller } as const satisfies Record<
   WireName,
@@ -31,8 +33,11 @@ async function open({ port, target, shape }: OpenRequest): Promise<void> {
     sizedIn: shape.callerWire,
     coalesced: shape.coalesced,
   };
+  const callsAtOnce = Math.ceil((shape.callers * shape.outstanding) / shape.workers);
   for (let number = 0; number < shape.workers; number++) {
-    workers.push(await WORKER[shape.workerWire]({ ...common, number, functions: [functionId(number)] }));
+    workers.push(
+      await WORKER[shape.workerWire]({ ...common, number, functions: [functionId(number)], callsAtOnce }),
+    );
   }
   for (let number = 0; number < shape.callers; number++) {
     const functions = functionsOf(number, shape);
@@ -56,7 +61,7 @@ async function run(request: RunRequest): Promise<RunReport> {
   }
   const startMs = performance.now();
   const cpu = process.cpuUsage();
-  if (request.callsPerSecond === undefined) await runClosedLoop(request.durationMs);
+  if (request.callsPerSecond === undefined) await runClosedLoop(request);
   else await runPaced(request.durationMs, request.callsPerSecond);
   await Promise.all(callers.map(({ calls }) => calls.stop()));
   const used = process.cpuUsage(cpu);
@@ -68,9 +73,9 @@ async function run(request: RunRequest): Promise<RunReport> {
   };
 }
 
-async function runClosedLoop(durationMs: number): Promise<void> {
+async function runClosedLoop({ durationMs, outstanding = SLOTS_MAX }: RunRequest): Promise<void> {
   for (const caller of callers) {
-    caller.calls.startClosedLoop();
+    caller.calls.startClosedLoop(outstanding);
     caller.flush();
   }
   await new Promise((resolve) => setTimeout(resolve, durationMs));
@@ -117,27 +122,13 @@ async function close(): Promise<void> {
   workers = [];
 }
 
-async function handle(request: Request): Promise<Reply> {
+serveRequests((request: Request) => {
   switch (request.kind) {
     case "open":
-      await open(request);
-      return { kind: "done" };
+      return open(request);
     case "run":
-      return { kind: "done", report: await run(request) };
+      return run(request);
     case "close":
-      await close();
-      return { kind: "done" };
+      return close();
   }
-}
-
-function reply(message: Reply): void {
-  process.send?.(message);
-}
-
-const why = (error: unknown) => (error instanceof Error ? (error.stack ?? error.message) : String(error));
-
-process.on("uncaughtException", (error) => reply({ kind: "failed", why: why(error) }));
-process.on("disconnect", () => process.exit(0));
-process.on("message", (request: Request) => {
-  handle(request).then(reply, (error: unknown) => reply({ kind: "failed", why: why(error) }));
 });

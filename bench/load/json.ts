@@ -23,11 +23,11 @@ const ID_BYTES = ID.length;
 const SLOT_AT = ID_BYTES - 4;
 
 const ID_KEY = Buffer.from('"invocation_id":"');
-const STAMP_KEY = Buffer.from('"stamp":"');
+export const JSON_STAMP_KEY = Buffer.from('"stamp":"');
 const FUNCTION_KEY = Buffer.from('"function_id":"');
 
 /** A connection that speaks JSON; results and calls go to `onCall` and `onResult`, everything else is ignored. */
-class JsonPeer implements Sink {
+export class JsonPeer implements Sink {
   readonly connection: Connection;
   onFrame: (bytes: Buffer, view: DataView, at: number, length: number) => void = () => {};
 
@@ -101,7 +101,7 @@ export async function jsonCaller(options: CallerOptions): Promise<CallerRole> {
   const capacity = capacityOf(record.length, options.slots);
   const out = new Outgoing(peer.connection.socket, { record, binary: false, coalesced: false, capacity });
   const slotAt = valueAt(record, ID_KEY) + SLOT_AT;
-  const stampAt = valueAt(record, STAMP_KEY);
+  const stampAt = valueAt(record, JSON_STAMP_KEY);
   const functionAt = valueAt(record, FUNCTION_KEY) + (functions[0]?.length ?? 0) - 4;
   const functionWords = functions.map((id) => Buffer.from(id.slice(-4)).readUInt32BE());
   const send = (slot: number) => {
@@ -114,7 +114,7 @@ export async function jsonCaller(options: CallerOptions): Promise<CallerRole> {
   };
   const calls = new Calls(options.slots, send);
   const id = new Marker(ID_KEY);
-  const stamp = new Marker(STAMP_KEY);
+  const stamp = new Marker(JSON_STAMP_KEY);
   const onResult: typeof peer.onFrame = (bytes, view, at, length) => {
     const found = id.find(bytes, view, at, length);
     if (found === -1) return; // workerregistered and other news
@@ -169,14 +169,14 @@ export async function jsonWorker(options: WorkerOptions): Promise<WorkerRole> {
       result: documentOf(options),
     }),
   );
-  const capacity = capacityOf(record.length, 1024);
+  const capacity = capacityOf(record.length, options.callsAtOnce);
   const out = new Outgoing(peer.connection.socket, { record, binary: false, coalesced: false, capacity });
   const idAt = valueAt(record, ID_KEY);
-  const stampAt = valueAt(record, STAMP_KEY);
+  const stampAt = valueAt(record, JSON_STAMP_KEY);
   const functionAt = valueAt(record, FUNCTION_KEY) + (options.functions[0]?.length ?? 0) - 4;
   const manyFunctions = options.functions.length > 1;
   const id = new Marker(ID_KEY);
-  const stamp = new Marker(STAMP_KEY);
+  const stamp = new Marker(JSON_STAMP_KEY);
   const functionKey = new Marker(FUNCTION_KEY);
   const role = { answered: 0, close: () => peer.connection.close() };
   peer.onFrame = (bytes, view, at, length) => {

@@ -25,6 +25,8 @@ export interface OpenRequest {
 export interface RunRequest {
   kind: "run";
   durationMs: number;
+  /** Calls open at once, per caller, in a closed loop; by default the shape's. */
+  outstanding?: number;
   /** Undefined: closed loop, every answer is the next call. Else calls a second, spread evenly. */
   callsPerSecond?: number;
   /** Take the time of each call. */
@@ -45,4 +47,5 @@ export interface RunReport extends Tally {
   roundTripsMs: { p50: number; p90: number; p99: number; max: number } | undefined;
 }
 
-export type Reply = { kind: "done"; report?: RunReport } | { kind: "failed"; why: string };
+/** `report` is what the request asked for; each program documents its own. */
+export type Reply = { kind: "done"; report: unknown } | { kind: "failed"; why: string };

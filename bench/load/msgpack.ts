@@ -49,7 +49,7 @@ const NIL = 0xc0;
 /** Longer than a cell; a call that waits this long is a fault of the run. */
 const TIMEOUT_MS = 60_000;
 
-const STAMP_KEY = Buffer.from("stamp\xa4", "latin1");
+export const MSGPACK_STAMP_KEY = Buffer.from("stamp\xa4", "latin1");
 
 function uint32(value: number): Buffer {
   const bytes = Buffer.from([0xce, 0, 0, 0, 0]);
@@ -220,8 +220,8 @@ export async function msgpackCaller(options: CallerOptions): Promise<CallerRole>
     coalesced: options.coalesced,
     capacity,
   });
-  const stampAt = CALL_HEAD_BYTES + payload.indexOf(STAMP_KEY) + STAMP_KEY.length;
-  const stamp = new Marker(STAMP_KEY);
+  const stampAt = CALL_HEAD_BYTES + payload.indexOf(MSGPACK_STAMP_KEY) + MSGPACK_STAMP_KEY.length;
+  const stamp = new Marker(MSGPACK_STAMP_KEY);
   const calls = new Calls(options.slots, (slot) => {
     const at = out.next();
     const { view } = out.batch;
@@ -249,15 +249,15 @@ export async function msgpackWorker(options: WorkerOptions): Promise<WorkerRole>
   if (options.target === "engine") await peer.register(options.functions.map((id) => [id]));
   const payload = payloadOf(options);
   const record = resultRecord(0, payload);
-  const capacity = capacityOf(record.length, 1024);
+  const capacity = capacityOf(record.length, options.callsAtOnce);
   const out = new Outgoing(peer.connection.socket, {
     record,
     binary: true,
     coalesced: options.coalesced,
     capacity,
   });
-  const stampAt = ANSWER_HEAD_BYTES + payload.indexOf(STAMP_KEY) + STAMP_KEY.length;
-  const stamp = new Marker(STAMP_KEY);
+  const stampAt = ANSWER_HEAD_BYTES + payload.indexOf(MSGPACK_STAMP_KEY) + MSGPACK_STAMP_KEY.length;
+  const stamp = new Marker(MSGPACK_STAMP_KEY);
   const role = { answered: 0, close: () => peer.connection.close() };
   peer.onRecord = (bytes, view, at, length) => {
     if (bytes[at + 1] !== Kind.Call) return;

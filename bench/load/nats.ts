@@ -209,7 +209,7 @@ export async function natsWorker(options: WorkerOptions): Promise<WorkerRole> {
   const payload = asMsgpack(document(options.payloadBytes, asMsgpack));
   const peer = new NatsPeer(options.port, payload.length + 2);
   const record = command(`PUB ${inboxOf(0)}.00000000`, payload);
-  const out = new NatsOut(peer.socket, record, 1024);
+  const out = new NatsOut(peer.socket, record, options.callsAtOnce);
   const replyAt = "PUB ".length;
   const payloadStampAt = payload.indexOf(STAMP_KEY) + STAMP_KEY.length;
   const stampAt = record.indexOf(STAMP_KEY) + STAMP_KEY.length;

@@ -27,9 +27,8 @@ export class Outgoing {
   flush(): void {
     const batch = this.batch;
     if (batch.count === 0) return;
-    this.#socket.write(batch.finish(), (error) => {
-      if (error === undefined || error === null) this.#release(batch);
-    });
+    batch.writes++;
+    this.#socket.write(batch.finish(), () => this.#release(batch));
     if (this.#socket.writableLength === 0) {
       batch.reset();
     } else {
@@ -39,7 +38,7 @@ export class Outgoing {
   }
 
   #release(batch: Batch): void {
-    if (!batch.busy) return; // it was taken whole and has been in use again since
+    if (--batch.writes > 0 || !batch.busy) return; // an earlier write was taken whole, a later one may not be
     batch.busy = false;
     batch.reset();
     this.#spare.push(batch);

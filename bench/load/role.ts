@@ -35,6 +35,8 @@ export interface CallerOptions extends RoleOptions {
 
 export interface WorkerOptions extends RoleOptions {
   functions: string[];
+  /** Calls it will have at once, so that a thousand workers do not prepare for a thousand calls each. */
+  callsAtOnce: number;
 }
 
 export interface CallerRole {
