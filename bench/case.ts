@@ -3,6 +3,8 @@
 // Absolute figures drift with the machine and with whatever else runs on it. What is compared and gated are ratios
 // between rows of one case, which take turns in short slices, so that both see the same weather.
 
+import type { SpawnOptions } from "./process.js";
+
 /** How long and how often; `--quick` and the tests choose smaller ones. */
 export interface Effort {
   warmupMs: number;
@@ -23,8 +25,8 @@ export interface Context {
   controlsOnly: boolean;
   /** Tells what is being measured now. */
   progress(what: string): void;
-  /** The tree whose engine is measured; by default this one. */
-  dist?: string;
+  /** How the engine is started: the tree it is built in, options of Node. */
+  engine: SpawnOptions;
 }
 
 export interface Figure {

@@ -4,13 +4,18 @@
 //   npm run bench -- --quick            the heart of it, within a minute
 //   npm run bench -- call-128-64 …      single cases by name (a name ending in * is a prefix)
 //   npm run bench -- --list             the names
+//   npm run bench -- --profile CASE     and where the engine's time goes (one profile per way through it)
 
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Case, type CaseResult, FULL, QUICK } from "./case.js";
 import { CASES } from "./cases/index.js";
+import { profileReport } from "./profile.js";
 import { heading, machine, Progress, type Results, revision, summary, table, write } from "./report.js";
 
-const USAGE = "npm run bench -- [--quick] [--list] [--controls] [--out FILE] [case …]";
+const USAGE = "npm run bench -- [--quick] [--list] [--controls] [--profile] [--out FILE] [case …]";
 
 const { values: options, positionals: names } = parse();
 
@@ -22,6 +27,7 @@ function parse() {
         quick: { type: "boolean", default: false },
         list: { type: "boolean", default: false },
         controls: { type: "boolean", default: false },
+        profile: { type: "boolean", default: false },
         out: { type: "string" },
       },
     });
@@ -49,13 +55,13 @@ async function bench(cases: Case[]): Promise<CaseResult[]> {
   const results: CaseResult[] = [];
   for (const one of cases) {
     progress.begin(one.name);
-    const result = await one.run({
-      effort,
-      controlsOnly: options.controls,
-      progress: (what) => progress.step(what),
-    });
+    const folder = options.profile ? mkdtempSync(join(tmpdir(), `tercet-profile-${one.name}-`)) : undefined;
+    const engine = folder === undefined ? {} : { nodeOptions: ["--cpu-prof", `--cpu-prof-dir=${folder}`] };
+    const step = (what: string) => progress.step(what);
+    const result = await one.run({ effort, controlsOnly: options.controls, engine, progress: step });
     progress.end();
-    process.stdout.write(`${table(result)}`);
+    process.stdout.write(table(result));
+    if (folder !== undefined) process.stdout.write(`${profileReport(folder)}\n`);
     results.push(result);
   }
   return results;

@@ -25,7 +25,7 @@ interface Spec {
   open: Pick<BroadcastOpen, "target" | "wire">;
 }
 
-const engine = ({ dist }: Context) => startEngine(dist === undefined ? {} : { dist });
+const engine = (context: Context) => startEngine(context.engine);
 
 const CONTROLS: Spec[] = [
   {

@@ -99,7 +99,7 @@ export function engineSide(name: PathName, caseName: string, traffic: Traffic): 
     title,
     kind: "tercet",
     target: "engine",
-    start: ({ dist }: Context) => startEngine(dist === undefined ? {} : { dist }),
+    start: (context: Context) => startEngine(context.engine),
     shape: { ...traffic, ...wires },
     against: Object.fromEntries(SHOWN[name].map((control) => [control, bars[control]])),
   };

@@ -10,8 +10,8 @@
 /** Records are put together into frames up to this size, as a client library would. */
 const FRAME_BYTES = 0xffff;
 
-/** Below this a frame has a shorter header; no record of the bench is that small. */
-const RECORD_BYTES_MIN = 126;
+/** Below this a frame has a shorter header. */
+const SHORT_BYTES = 126;
 
 const Opcode = { Text: 0x81, Binary: 0x82 } as const;
 
@@ -27,7 +27,7 @@ export interface Shape {
 /** Header and masked key for a frame of `length` bytes. */
 export function frameHeader(length: number, binary: boolean): Buffer {
   const first = binary ? Opcode.Binary : Opcode.Text;
-  if (length < RECORD_BYTES_MIN) return Buffer.from([first, 0x80 | length, 0, 0, 0, 0]);
+  if (length < SHORT_BYTES) return Buffer.from([first, 0x80 | length, 0, 0, 0, 0]);
   if (length <= 0xffff) return Buffer.from([first, 0x80 | 126, length >> 8, length & 255, 0, 0, 0, 0]);
   const header = Buffer.alloc(14);
   header[0] = first;
@@ -54,8 +54,10 @@ export class Batch {
   readonly #binary: boolean;
 
   constructor({ record, binary, coalesced, capacity }: Shape) {
-    if (record.length < RECORD_BYTES_MIN)
-      throw new Error(`record of ${record.length} bytes: too small to prefill`);
+    // Frames of several small records would differ in the length of their headers, and leave gaps between them.
+    if (coalesced && record.length < SHORT_BYTES) {
+      throw new Error(`record of ${record.length} bytes: too small to coalesce`);
+    }
     this.capacity = capacity;
     this.#binary = binary;
     this.#recordBytes = record.length;
