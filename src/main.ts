@@ -2,6 +2,7 @@
 // The `tercet` command: finds the command that is meant, runs it, ends with its exit code.
 import { type CommandTable, chooseCommand, readLine } from "./cli/arguments.js";
 import { type Command, type Io, UsageError } from "./cli/command.js";
+import { EngineError } from "./cli/engine-error.js";
 import { ExitCode } from "./cli/exit-codes.js";
 import { helpOf, overview } from "./cli/help.js";
 import { ConfigError } from "./config/problem.js";
@@ -10,6 +11,18 @@ import { ENGINE_VERSION } from "./version.js";
 /** Each command is loaded when it is asked for: `tercet ps` needs neither the engine nor its sockets. */
 const COMMANDS: CommandTable = {
   "": () => import("./cli/serve.js"),
+  call: () => import("./cli/call.js"),
+  list: () => import("./cli/list.js"),
+  status: () => import("./cli/status.js"),
+  ps: () => import("./cli/ps.js"),
+  start: () => import("./cli/start.js"),
+  stop: () => import("./cli/stop.js"),
+  restart: () => import("./cli/restart.js"),
+  logs: () => import("./cli/logs.js"),
+  validate: () => import("./cli/validate.js"),
+  reload: () => import("./cli/reload.js"),
+  "config diff": () => import("./cli/config-diff.js"),
+  "config print": () => import("./cli/config-print.js"),
 };
 
 const io: Io = {
@@ -53,6 +66,10 @@ function explain(error: unknown): ExitCode {
   if (error instanceof UsageError) {
     io.err(`tercet: ${error.message}\n`);
     return ExitCode.Usage;
+  }
+  if (error instanceof EngineError) {
+    io.err(`${error.message} (${error.code})\n`);
+    return ExitCode.Failed;
   }
   const isExpected =
     error instanceof ConfigError ||

@@ -5,7 +5,7 @@ import type { Config } from "./config/load.js";
 import type { Engine } from "./engine.js";
 import type { Worker } from "./registry/workers.js";
 import type { DrainResult, EnginePort, Registration, RegistrationChange } from "./supervisor/engine-port.js";
-import type { ReloadOutcome } from "./supervisor/messages.js";
+import type { Draft, ReloadOutcome } from "./supervisor/messages.js";
 import type { Supervisor } from "./supervisor/supervisor.js";
 import { type ControlFunction, workerFunctions } from "./supervisor/worker-functions.js";
 import { ENGINE_VERSION } from "./version.js";
@@ -172,6 +172,17 @@ function controlFunctions({
         return outcome;
       },
     },
-    "engine::config::plan": { description: "What a reload would do now.", handler: () => supervisor.plan() },
+    "engine::config::plan": {
+      description: "What a reload would do now. {text?, shown_as?}",
+      handler: (input) => supervisor.plan(draftOf(input)),
+    },
   };
+}
+
+/** A whole file as text, which the engine then need not read: it opens no path that a peer names. */
+function draftOf(input: unknown): Draft | undefined {
+  if (typeof input !== "object" || input === null || !("text" in input) || typeof input.text !== "string")
+    return undefined;
+  const shownAs = "shown_as" in input && typeof input.shown_as === "string" ? input.shown_as : "draft";
+  return { text: input.text, shownAs };
 }

@@ -54,6 +54,7 @@ function expandScalar(
       return "";
     },
   );
+  node.isExpanded = true;
   if (expanded !== text) node.value = node.isPlain ? resolvePlain(expanded) : expanded;
 }
 

@@ -67,7 +67,8 @@ export function parseConfig(text: string, options: ParseOptions = {}): Config {
   return openText(text, options).config;
 }
 
-function openText(text: string, options: ParseOptions): OpenConfig {
+/** As openConfig, of a text. */
+export function openText(text: string, options: ParseOptions): OpenConfig {
   const { file, env = {} } = options;
   const writer = new ProblemWriter(options.shownAs ?? file ?? "config.yaml", text);
   const root = treeOf(text, writer);

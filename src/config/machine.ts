@@ -17,7 +17,7 @@ export async function checkMachine(
   open: OpenConfig,
   names: ReadonlySet<string>,
   env: Environment,
-  freedPorts: ReadonlySet<number> = new Set(),
+  freedPorts: ReadonlySet<number> | "any port" = new Set(),
 ): Promise<void> {
   for (const spec of open.config.workers) {
     if (!names.has(spec.name) || spec.replicas === 0) continue;
@@ -29,7 +29,7 @@ export async function checkMachine(
         "name a directory, relative to this file",
       );
     } else checkProgram(open, spec, env);
-    await checkPort(open, spec, freedPorts);
+    if (freedPorts !== "any port") await checkPort(open, spec, freedPorts);
   }
   open.throwProblems();
 }

@@ -44,9 +44,10 @@ export class PathReporter implements Reporter {
       this.#unknownKey(issue.path, issue.message, issue.unknownKey, schema);
       return;
     }
-    const missing = issue.isMissing
-      ? `the key ${JSON.stringify(issue.path.at(-1))} is missing`
+    const said = node?.isExpanded
+      ? issue.message.replace(/, found .*$/s, ", found something else in its variable")
       : issue.message;
+    const missing = issue.isMissing ? `the key ${JSON.stringify(issue.path.at(-1))} is missing` : said;
     const label = issue.isMissing ? "" : `${issue.path.map(String).join(".") || "the file"}: `;
     this.problem(issue.path, `${label}${missing}`, schema?.description);
   }

@@ -3,7 +3,7 @@
 // The tree keeps where every key and value stands, so that whoever judges a value later can point at it.
 // Anchors are resolved by sharing nodes; the size they would unfold to is counted before anybody walks
 // the tree, so a few lines can never grow into a large configuration. Values are judged elsewhere.
-import { type Document, isAlias, isMap, isScalar, isSeq, type Node, parseDocument } from "yaml";
+import { type Document, isAlias, isMap, isScalar, isSeq, type Node, parseDocument, stringify } from "yaml";
 
 export const NODES_MAX = 50_000; // far beyond any hand-written file; a guard against anchors that multiply
 export const DEPTH_MAX = 64; // the schema is six levels deep; `config:` blocks of workers may go deeper
@@ -21,6 +21,8 @@ export interface YamlNode {
   readonly end: number;
   /** Of a scalar: its value. Otherwise null. */
   value: string | number | boolean | bigint | null;
+  /** Of a scalar: its value came from the environment, and is not to be shown. */
+  isExpanded: boolean;
   /** Of a scalar: whether it was written without quotes, so that an expanded text may become a number. */
   readonly isPlain: boolean;
   readonly entries: ReadonlyMap<string, YamlEntry>;
@@ -159,7 +161,7 @@ function scalarNode(node: { value: unknown; type?: string }, start: number, end:
 }
 
 function blank(kind: YamlNode["kind"], start: number, end: number): YamlNode {
-  return { kind, start, end, value: null, isPlain: true, entries: new Map(), items: [] };
+  return { kind, start, end, value: null, isExpanded: false, isPlain: true, entries: new Map(), items: [] };
 }
 
 function spanOf(node: { range?: readonly [number, number, number] | null }): [number, number] {
@@ -186,4 +188,9 @@ function refuseUnfolding(root: YamlNode, faults: YamlFault[]): void {
       end: root.start + 1,
     });
   }
+}
+
+/** Plain values as YAML text. */
+export function writeYaml(value: unknown): string {
+  return stringify(value, { lineWidth: 0 });
 }

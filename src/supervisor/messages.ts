@@ -36,6 +36,13 @@ export type ReloadOutcome =
   /** The file is right, but these keys cannot change in a running engine; nothing was touched. */
   | { readonly kind: "restart_needed"; readonly keys: readonly string[] };
 
+/** A configuration that somebody thinks of. */
+export interface Draft {
+  readonly text: string;
+  /** Its name in messages. */
+  readonly shownAs: string;
+}
+
 export interface LogsQuery {
   readonly name: string;
   readonly count: number;
@@ -64,8 +71,8 @@ export interface ToSupervisor {
     status: { body: null; reply: UnitStatus[] };
     logs: { body: LogsQuery; reply: UnitLines[] };
     reload: { body: null; reply: ReloadOutcome };
-    /** What a reload would do, without doing it. */
-    plan: { body: null; reply: ReloadOutcome };
+    /** What a reload would do, without doing it; a draft stands in for the engine's own file. */
+    plan: { body: { readonly draft: Draft | undefined }; reply: ReloadOutcome };
     shutdown: { body: { readonly reason: string; readonly deadlineMs: number }; reply: StopReport[] };
   };
   notices: {

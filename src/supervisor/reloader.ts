@@ -6,12 +6,12 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { type ConfigDiff, diffConfig, isEmptyDiff } from "../config/diff.js";
-import { type Config, type OpenConfig, openConfig } from "../config/load.js";
+import { type Config, type OpenConfig, openConfig, openText } from "../config/load.js";
 import { checkMachine } from "../config/machine.js";
 import { ConfigError } from "../config/problem.js";
 import { type Watching, watchFile } from "../config/watch.js";
 import type { Fleet } from "./fleet.js";
-import type { ReloadOutcome } from "./messages.js";
+import type { Draft, ReloadOutcome } from "./messages.js";
 
 export interface ReloaderWorld {
   readonly fleet: Pick<Fleet, "apply">;
@@ -61,9 +61,9 @@ export class Reloader {
     return this.#inTurn(() => this.#take(true));
   }
 
-  /** What `reload` would answer now, without touching anything. */
-  plan(): Promise<ReloadOutcome> {
-    return this.#inTurn(() => this.#take(false));
+  /** What `reload` would answer now, without touching anything; a draft stands in for the file. */
+  plan(draft?: Draft): Promise<ReloadOutcome> {
+    return this.#inTurn(() => this.#take(false, draft));
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -80,10 +80,10 @@ export class Reloader {
     if (outcome.kind !== "unchanged") this.#world.onReloaded(outcome);
   }
 
-  async #take(isMeant: boolean): Promise<ReloadOutcome> {
+  async #take(isMeant: boolean, draft?: Draft): Promise<ReloadOutcome> {
     if (isMeant) this.#digest = this.#digestNow();
     try {
-      const open = openConfig(this.#config.file ?? "config.yaml", this.#world.env);
+      const open = this.#open(draft);
       const diff = diffConfig(this.#config, open.config);
       await this.#check(open, diff);
       if (isEmptyDiff(diff)) return { kind: "unchanged" };
@@ -100,6 +100,13 @@ export class Reloader {
       if (!(error instanceof ConfigError)) throw error;
       return { kind: "invalid", problems: error.problems, text: error.message };
     }
+  }
+
+  #open(draft: Draft | undefined): OpenConfig {
+    const { file } = this.#config;
+    const { env } = this.#world;
+    if (draft === undefined) return openConfig(file ?? "config.yaml", env);
+    return openText(draft.text, { shownAs: draft.shownAs, env, ...(file === undefined ? {} : { file }) });
   }
 
   #check(open: OpenConfig, { workers }: ConfigDiff): Promise<void> {

@@ -43,7 +43,7 @@ export class SupervisorService {
         status: () => this.#status(),
         logs: (query) => this.#logs(query),
         reload: () => this.#begun().reloader.reload(),
-        plan: () => this.#begun().reloader.plan(),
+        plan: ({ draft }) => this.#begun().reloader.plan(draft),
         shutdown: ({ reason, deadlineMs }) => this.#shutdown(reason, deadlineMs),
       },
       {

@@ -9,7 +9,15 @@ import type { Config } from "../config/load.js";
 import type { Logger } from "../log.js";
 import { Channel, ChannelError } from "./channel.js";
 import { type EnginePort, emptyEngine } from "./engine-port.js";
-import type { LogSettings, LogsQuery, ReloadOutcome, ToEngine, ToSupervisor, UnitLines } from "./messages.js";
+import type {
+  Draft,
+  LogSettings,
+  LogsQuery,
+  ReloadOutcome,
+  ToEngine,
+  ToSupervisor,
+  UnitLines,
+} from "./messages.js";
 import type { ProcessIdentity } from "./process-table.js";
 import { hasProcess, type Transition, type UnitStatus } from "./transition.js";
 import { newRun, type StopReport } from "./unit.js";
@@ -121,9 +129,9 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     return this.#ask((channel) => channel.request("reload", null));
   }
 
-  /** What `reload` would do now. */
-  plan(): Promise<ReloadOutcome> {
-    return this.#ask((channel) => channel.request("plan", null));
+  /** What `reload` would do now, were the draft its file. */
+  plan(draft?: Draft): Promise<ReloadOutcome> {
+    return this.#ask((channel) => channel.request("plan", { draft }));
   }
 
   /** Stops every worker, dependants first, and lets go of the supervisor. Past `deadlineMs` what is left is killed. */
