@@ -37,16 +37,13 @@ export function packContextAround(
   texts: { traceparent?: string; baggage?: string },
   metadata: Uint8Array,
 ): Uint8Array {
-  const map = pack(texts); // a fixmap: its first byte is 0x80 + its entries
-  if (metadata.length === 0) return map;
-  const bytes = new Uint8Array(map.length + METADATA_KEY.length + metadata.length);
-  bytes.set(map);
-  bytes[0] = map[0]! + 1;
-  bytes.set(METADATA_KEY, map.length);
-  bytes.set(metadata, map.length + METADATA_KEY.length);
-  return bytes;
+  const members = Object.entries(texts).flatMap(([name, text]) => [pack(name), pack(text)]);
+  if (metadata.length > 0) members.push(METADATA_KEY, metadata);
+  const head = new Uint8Array([FIXMAP | (members.length / 2)]); // three members at most
+  return Buffer.concat([head, ...members]);
 }
 
+const FIXMAP = 0x80;
 const METADATA_KEY = pack("metadata");
 
 /** A hash of a call's key that is never 0 (0 = no key). FNV-1a over its text. */
