@@ -1,15 +1,17 @@
-// What a call costs the worker SDK: its caller half and its executor half, each in a process of its own, over a relay in a
-// third that forwards frames without looking inside.
+// What a call costs the worker SDK: its caller half and its executor half, each in a process of its own, over a router in a
+// third: a relay that forwards frames without looking inside, or the engine.
 //
-//   node dist/bench/micro/worker.js [outstanding = 64] [seconds = 3] [payload bytes = 128]
+//   node dist/bench/micro/worker.js [outstanding = 64] [seconds = 3] [payload bytes = 128] [relay | engine]
 //
-// Every process reports its own CPU time per call; the relay's figure is only there to show that it is not in the way.
+// Every process reports its own CPU time per call.
 
 import uws from "uWebSockets.js";
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { Packr, Unpackr } from "msgpackr";
+import { startEngine } from "../../src/engine.js";
+import { createLogger } from "../../src/log.js";
 import { connect } from "../../src/worker/index.js";
 
 const ROLE = "TERCET_BENCH_ROLE";
@@ -63,6 +65,14 @@ function relay(): void {
   });
 }
 
+async function engine(): Promise<void> {
+  const { listeners } = await startEngine({
+    listeners: [{ host: "127.0.0.1", port: 0 }],
+    log: createLogger({ level: "silent" }),
+  });
+  process.send?.({ port: listeners[0]?.port });
+}
+
 async function executor(url: string): Promise<void> {
   const worker = await connect({ url });
   await worker.register("bench", (data) => data).ready();
@@ -114,7 +124,8 @@ function reportOnRequest(): void {
 }
 
 async function main(args: readonly string[]): Promise<void> {
-  const [outstanding = 64, seconds = 3, size = 128] = args.map(Number);
+  const [outstanding = 64, seconds = 3, size = 128] = args.slice(0, 3).map(Number);
+  const router = args[3] ?? "relay";
   const children: ChildProcess[] = [];
   const start = (role: string, ...more: (string | number)[]): ChildProcess => {
     const child = fork(fileURLToPath(import.meta.url), more.map(String), {
@@ -124,7 +135,7 @@ async function main(args: readonly string[]): Promise<void> {
     return child;
   };
   try {
-    const relaying = start("relay");
+    const relaying = start(router);
     const { port } = await message<{ port: number }>(relaying, "port");
     const url = `ws://127.0.0.1:${port}`;
     const executing = start("executor", url);
@@ -143,7 +154,7 @@ async function main(args: readonly string[]): Promise<void> {
     );
     console.log(`  caller   ${perCall(report.cpuUs)}`);
     console.log(`  executor ${perCall(others[1]?.cpuUs ?? Number.NaN)}`);
-    console.log(`  relay    ${perCall(others[0]?.cpuUs ?? Number.NaN)}`);
+    console.log(`  ${router.padEnd(8)} ${perCall(others[0]?.cpuUs ?? Number.NaN)}`);
   } finally {
     for (const child of children) child.kill();
   }
@@ -161,6 +172,7 @@ const [first = "", ...rest] = process.argv.slice(2);
 const role = process.env[ROLE];
 if (role !== undefined) reportOnRequest();
 if (role === "relay") relay();
+else if (role === "engine") await engine();
 else if (role === "executor") await executor(first);
 else if (role === "caller") {
   const [outstanding = 0, seconds = 0, size = 0] = rest.map(Number);

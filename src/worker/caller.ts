@@ -28,6 +28,8 @@ export interface CallerOptions {
   waitingMax: number;
   /** Called whenever a call has ended. */
   ended: () => void;
+  /** A cast that waited for a connection cannot be sent. */
+  castFailed: (id: string, error: unknown) => void;
 }
 
 interface WaitingCast {
@@ -40,6 +42,8 @@ const MODE_ONE = 0;
 const MODE_ALL = 1;
 
 export class Caller {
+  /** Answers to calls that had ended already. */
+  answersLate = 0;
   readonly #options: CallerOptions;
   readonly #pending: PendingCalls;
   readonly #remote = new RemoteFunctions();
@@ -132,7 +136,7 @@ export class Caller {
 
   onResult(number: number, frame: Uint8Array, start: number, end: number): void {
     const call = this.#take(number);
-    if (call === undefined) return; // late: it was cancelled or given up
+    if (call === undefined) return this.#late();
     if (start < 0) return this.#resolve(call, undefined);
     let value: unknown;
     try {
@@ -146,7 +150,7 @@ export class Caller {
 
   onError(number: number, frame: Uint8Array, start: number, end: number): void {
     const call = this.#take(number);
-    if (call === undefined) return; // late
+    if (call === undefined) return this.#late();
     const error = this.#errorOf(frame, start, end);
     if (error.code === "function_not_found" && call.sentBy === "handle") return this.#sendByName(call);
     this.#settle(call, error);
@@ -251,7 +255,7 @@ export class Caller {
     connection.written();
   }
 
-  /** Nobody is there any more to be told that a value cannot be sent. */
+  /** Whoever made the cast cannot be told any more that its value cannot be sent. */
   #sendWaitingCast(
     connection: Connection,
     target: RemoteFunction,
@@ -262,6 +266,7 @@ export class Caller {
       this.#sendCast(connection, target, data, options);
     } catch (error) {
       if (!(error instanceof PayloadError)) throw error;
+      this.#options.castFailed(target.id, error);
     }
   }
 
@@ -283,6 +288,11 @@ export class Caller {
   #expired(call: PendingCall): void {
     if (call.sentBy === "unsent") this.#waiting--;
     this.#settle(call, new TimeoutError("deadline_exceeded", `No answer from ${call.target.id} in time`));
+  }
+
+  /** The call was cancelled or given up before its answer came. */
+  #late(): void {
+    this.answersLate++;
   }
 
   #take(number: number): PendingCall | undefined {

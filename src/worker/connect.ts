@@ -43,5 +43,6 @@ export function workerOptions(options: ConnectOptions): WorkerOptions {
 function warn(event: WorkerEvent): void {
   if (event.type === "refused")
     console.warn(`tercet: refused ${event.functions.join(", ")} (${event.code}): ${event.message}`);
+  if (event.type === "cast_failed") console.warn(`tercet: a cast of ${event.function} failed:`, event.error);
   if (event.type === "closed") console.warn(`tercet: closed for good (${event.code}): ${event.reason}`);
 }

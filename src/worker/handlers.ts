@@ -21,11 +21,18 @@ export class Handlers {
   readonly #calling: Calling;
   readonly #stacktraces: boolean;
   readonly #settled: () => void;
+  readonly #castFailed: (id: string, error: unknown) => void;
   readonly #values = new ValueReader();
   #open = new Map<number, HandlerContext>();
 
-  /** `settled` is called whenever a running handler has ended. */
-  constructor(calling: Calling, stacktraces: boolean, settled: () => void) {
+  /** `settled` is called whenever a running handler has ended, `castFailed` when one failed that nobody waits for. */
+  constructor(
+    calling: Calling,
+    stacktraces: boolean,
+    settled: () => void,
+    castFailed: (id: string, error: unknown) => void,
+  ) {
+    this.#castFailed = castFailed;
     this.#calling = calling;
     this.#stacktraces = stacktraces;
     this.#settled = settled;
@@ -42,10 +49,10 @@ export class Handlers {
       const context = this.#contextOf(call, connection);
       const data = call.start < 0 ? undefined : this.#values.readWhole(call.frame, call.start, call.end);
       const result = run(registration.entry, data, context);
-      if (isThenable(result)) this.#await(ticket, result, context, connection);
+      if (isThenable(result)) this.#await(registration, ticket, result, context, connection);
       else this.#answer(ticket, result, connection);
     } catch (error) {
-      this.#fail(ticket, error, connection);
+      this.#failed(registration, ticket, error, connection);
     }
   }
 
@@ -75,6 +82,7 @@ export class Handlers {
   }
 
   #await(
+    registration: Registration,
     ticket: number,
     result: PromiseLike<unknown>,
     context: HandlerContext,
@@ -90,7 +98,7 @@ export class Handlers {
       },
       (error: unknown) => {
         this.#end(ticket, context);
-        this.#fail(ticket, error, connection);
+        this.#failed(registration, ticket, error, connection);
         this.#settled();
       },
     );
@@ -110,6 +118,11 @@ export class Handlers {
     } catch (error) {
       this.#fail(ticket, error, connection);
     }
+  }
+
+  #failed(registration: Registration, ticket: number, error: unknown, connection: Connection): void {
+    if (ticket === CAST) this.#castFailed(registration.id, error);
+    else this.#fail(ticket, error, connection);
   }
 
   #fail(ticket: number, error: unknown, connection: Connection): void {

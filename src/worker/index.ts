@@ -1,4 +1,10 @@
-// The public door of the worker SDK: `import { connect } from "tercet/worker"`.
+// The public door of the worker SDK, for Node and browsers.
+//
+//   import { connect } from "tercet/worker";
+//
+//   const worker = await connect();
+//   worker.register("math::add", ({ a, b }: { a: number; b: number }) => a + b);
+//   await worker.call("math::add", { a: 2, b: 3 }); // 5
 
 export { connect } from "./connect.js";
 export {

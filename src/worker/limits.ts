@@ -3,11 +3,14 @@
 // What the engine allows (frame size, open calls) is told in its `welcome` and takes the place of the
 // defaults here. Numbers that a user may want to change are options of `connect` with these defaults.
 
-/** Memory that outgoing frames are cut from. Large enough that a busy turn fits, small enough for a browser tab. */
-export const SLAB_BYTES = 256 * 1024;
+/** Memory that outgoing frames are cut from. The first is small, for workers that say little; each is twice the one before. */
+export const SLAB_BYTES_MIN = 16 * 1024;
+
+/** Large enough that a busy turn fits, small enough for a browser tab. */
+export const SLAB_BYTES_MAX = 256 * 1024;
 
 /** A slab with less left than this is given up: starting a frame there would soon copy it to the next one. */
-export const SLAB_REST_BYTES_MIN = 8 * 1024;
+export const SLAB_REST_BYTES_MIN = 4 * 1024;
 
 /** A frame that has grown to this is sent without waiting for the end of the turn: gathering more saves nothing. */
 export const FRAME_BYTES_ENOUGH = 64 * 1024;
@@ -38,6 +41,9 @@ export const DEADLINE_GRACE_MS = 2_000;
 
 /** Until `welcome` says better: the engine's deadline for calls that name none. */
 export const TIMEOUT_MS_DEFAULT = 300_000;
+
+/** A connection on which the engine has not said welcome by then is dropped; the engine allows as long for a hello. */
+export const WELCOME_MS_MAX = 10_000;
 
 export const CONNECT_TIMEOUT_MS_DEFAULT = 30_000;
 export const CLOSE_TIMEOUT_MS_DEFAULT = 10_000;

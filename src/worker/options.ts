@@ -37,6 +37,8 @@ export type WorkerEvent =
   | { type: "reconnecting"; attempt: number; delayMs: number }
   /** The engine could not do what a record asked, a registration for instance. */
   | { type: "refused"; code: string; message: string; functions: readonly string[] }
+  /** A cast could not be served: its handler failed, or its value cannot be sent. Of calls the caller is told. */
+  | { type: "cast_failed"; function: string; error: unknown }
   /** The worker is closed and will not come back. */
   | { type: "closed"; code: number; reason: string };
 

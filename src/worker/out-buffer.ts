@@ -9,7 +9,7 @@
 // the socket may keep the bytes without a copy. Whoever writes calls `reserve` first.
 
 import { utf8 } from "./bytes.js";
-import { SLAB_BYTES, SLAB_REST_BYTES_MIN } from "./limits.js";
+import { SLAB_BYTES_MAX, SLAB_BYTES_MIN, SLAB_REST_BYTES_MIN } from "./limits.js";
 
 export class OutBuffer {
   bytes: Uint8Array<ArrayBuffer> = utf8.allocate(0);
@@ -47,7 +47,8 @@ export class OutBuffer {
   #move(size: number): void {
     const unsent = this.pending;
     const needed = unsent + size + SLAB_REST_BYTES_MIN;
-    const bytes = utf8.allocate(needed <= SLAB_BYTES ? SLAB_BYTES : 2 * needed);
+    const usual = Math.min(Math.max(2 * this.bytes.length, SLAB_BYTES_MIN), SLAB_BYTES_MAX);
+    const bytes = utf8.allocate(needed <= usual ? usual : 2 * needed);
     bytes.set(this.bytes.subarray(this.start, this.position));
     this.bytes = bytes;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -4,7 +4,7 @@
 // replaces what the engine may still hold from the old one. The engine takes a record whole or not at all, so
 // when a record of several is refused each is asked for alone: one wrong entry does not keep out the others.
 
-import type { WorkerError } from "./errors.js";
+import { PayloadError, type WorkerError } from "./errors.js";
 import { Kind } from "./kind.js";
 import type { Handler, Share } from "./options.js";
 import type { RecordWriter } from "./record-writer.js";
@@ -41,7 +41,10 @@ export class Registration {
     return this.entry.id;
   }
 
-  /** Resolves with "serving" or "standby" once the engine has answered; rejects with the code it refused with. */
+  /**
+   * Resolves with "serving" or "standby" once the engine has answered; rejects with the code it refused with.
+   * Nobody is told when a standby takes over: calls begin to come.
+   */
   ready(): Promise<RegistrationState> {
     if (this.#refusal !== undefined) return Promise.reject(this.#refusal);
     if (this.state !== "pending") return Promise.resolve(this.state);
@@ -66,9 +69,15 @@ export class Registrations {
   readonly #byHandle = new Map<number, Registration>();
   readonly #asked = new Map<number, readonly Registration[]>();
   readonly #leaving = new Map<number, readonly string[]>();
+  readonly #refused: (error: WorkerError, ids: readonly string[]) => void;
   #added: Registration[] = [];
   #removed: string[] = [];
   #request = 0;
+
+  /** `refused` is told of what will not be registered, and why. */
+  constructor(refused: (error: WorkerError, ids: readonly string[]) => void) {
+    this.#refused = refused;
+  }
 
   /** Something waits to be written; it must stand before any call in the same frame. */
   get unsent(): boolean {
@@ -162,31 +171,50 @@ export class Registrations {
     this.#leaving.delete(request);
   }
 
-  /**
-   * The functions whose registration was refused for good; [] when the request was none of these or they are asked for
-   * again, each alone.
-   */
-  onRefused(request: number, error: WorkerError, writer: RecordWriter): readonly string[] {
+  /** False when the request was no registration. One of several functions is asked for again, each alone. */
+  onRefused(request: number, error: WorkerError, writer: RecordWriter): boolean {
     const registrations = this.#asked.get(request);
-    if (registrations === undefined) return [];
+    if (registrations === undefined) return false;
     this.#asked.delete(request);
-    if (registrations.length > 1) {
-      for (const registration of registrations) this.#writeRegister(writer, MODE_ADD, [registration]);
-      return [];
-    }
-    return registrations.map((registration) => this.#refuse(registration, error));
+    if (registrations.length === 1) this.#refuse(registrations, error);
+    else for (const registration of registrations) this.#writeRegister(writer, MODE_ADD, [registration]);
+    return true;
   }
 
-  #refuse(registration: Registration, error: WorkerError): string {
-    registration.settle("refused", error);
-    if (this.#all.get(registration.id) === registration) this.#all.delete(registration.id);
-    return registration.id;
+  #refuse(registrations: readonly Registration[], error: WorkerError): void {
+    for (const registration of registrations) {
+      registration.settle("refused", error);
+      if (this.#all.get(registration.id) === registration) this.#all.delete(registration.id);
+    }
+    const ids = registrations.map(({ id }) => id);
+    this.#refused(error, ids);
   }
 
   #writeRegister(writer: RecordWriter, mode: number, registrations: readonly Registration[]): void {
     const request = ++this.#request;
-    this.#asked.set(request, registrations);
-    writer.control([Kind.Register, request, mode, registrations.map(({ entry }) => elementsOf(entry))]);
+    try {
+      writer.control([Kind.Register, request, mode, registrations.map(({ entry }) => elementsOf(entry))]);
+      this.#asked.set(request, registrations);
+    } catch (error) {
+      if (!(error instanceof PayloadError)) throw error;
+      this.#writeInParts(writer, mode, registrations, error);
+    }
+  }
+
+  /** The record was larger than a frame may be, or one entry's metadata cannot be sent: by halves, until it is alone. */
+  #writeInParts(
+    writer: RecordWriter,
+    mode: number,
+    registrations: readonly Registration[],
+    error: PayloadError,
+  ): void {
+    if (registrations.length < 2) {
+      if (mode === MODE_REPLACE) this.#writeRegister(writer, mode, []);
+      return this.#refuse(registrations, error);
+    }
+    const half = registrations.length >> 1;
+    this.#writeRegister(writer, mode, registrations.slice(0, half));
+    this.#writeRegister(writer, MODE_ADD, registrations.slice(half));
   }
 
   #writeUnregister(writer: RecordWriter, ids: readonly string[]): void {

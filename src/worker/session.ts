@@ -10,6 +10,7 @@ import { surroundingFacts } from "./environment.js";
 import { ConnectError, RecordError, WorkerError } from "./errors.js";
 import type { Handlers } from "./handlers.js";
 import { Kind, VERSION } from "./kind.js";
+import { WELCOME_MS_MAX } from "./limits.js";
 import type { WorkerEvent } from "./options.js";
 import { Backoff, type ReconnectOptions } from "./reconnect.js";
 import type { IncomingCall } from "./record-reader.js";
@@ -50,6 +51,7 @@ export class Session implements ConnectionEvents {
   readonly #backoff: Backoff;
   #connection: Connection | undefined;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
+  #welcomeTimer: ReturnType<typeof setTimeout> | undefined;
   #refusal: WorkerError | undefined; // the last one of this connection: why it will be closed
   #opened: { resolve: () => void; reject: (error: ConnectError) => void; giveUpAtMs: number } | undefined;
   #closed: (() => void)[] = [];
@@ -109,8 +111,12 @@ export class Session implements ConnectionEvents {
 
   #connect(): void {
     const { url, socket } = this.#options;
+    const giveUpMs = this.#opened === undefined ? WELCOME_MS_MAX : this.#opened.giveUpAtMs - Date.now();
     this.#refusal = undefined;
-    this.#connection = new Connection(this.#openSocket, url, socket, this);
+    const connection = new Connection(this.#openSocket, url, socket, this);
+    if (this.welcome !== undefined) connection.writer.frameBytesMax = this.welcome.limits.frameBytesMax;
+    this.#connection = connection;
+    this.#welcomeTimer = setTimeout(() => connection.terminate(), Math.min(giveUpMs, WELCOME_MS_MAX));
   }
 
   // --- what the connection tells ---
@@ -136,6 +142,7 @@ export class Session implements ConnectionEvents {
   }
 
   onClosed(code: number, reason: string): void {
+    clearTimeout(this.#welcomeTimer);
     this.#connection = undefined;
     const { caller, handlers, registrations } = this.#parts;
     registrations.disconnect();
@@ -195,6 +202,7 @@ export class Session implements ConnectionEvents {
   #onWelcome(welcome: Welcome): void {
     const connection = this.#connection;
     if (connection === undefined || this.state === "closing") return;
+    clearTimeout(this.#welcomeTimer);
     this.welcome = welcome;
     this.state = "connected";
     this.#backoff.reset();
@@ -217,10 +225,10 @@ export class Session implements ConnectionEvents {
     this.#refusal = error;
     if (connection === undefined) return;
     const number = typeof request === "number" ? request : -1;
-    const functions = this.#parts.registrations.onRefused(number, error, connection.writer);
+    const isRegistration = this.#parts.registrations.onRefused(number, error, connection.writer);
     connection.written();
     if (number === this.#withdrawn?.request) this.#withdrawn.resolve();
-    this.#options.onEvent({ type: "refused", code, message, functions });
+    if (!isRegistration) this.#options.onEvent({ type: "refused", code, message, functions: [] });
   }
 
   // --- coming back ---

@@ -6,6 +6,7 @@ import WebSocket from "ws";
 import type { Socket, SocketEvents, SocketOptions } from "./socket.js";
 
 const HANDSHAKE_MS_MAX = 10_000;
+const KEEP_ALIVE_MS = 30_000;
 
 export function openSocket(
   url: string,
@@ -21,6 +22,8 @@ export function openSocket(
     ...maskOf(new URL(url)),
   });
   let trouble = "";
+  // The engine pings, but a host that vanished does not: the kernel finds out about it.
+  socket.on("upgrade", (response) => response.socket.setKeepAlive(true, KEEP_ALIVE_MS));
   socket.on("open", () => events.onOpen());
   // `ws` gives a Buffer for every message of the default binary type.
   socket.on("message", (data, isBinary) => (isBinary ? events.onFrame(data as Buffer) : events.onText()));

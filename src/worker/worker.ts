@@ -24,16 +24,22 @@ export class Worker implements Calling {
   readonly #options: WorkerOptions;
   readonly #caller: Caller;
   readonly #handlers: Handlers;
-  readonly #registrations = new Registrations();
+  readonly #registrations: Registrations;
   readonly #session: Session;
   #idle: (() => void) | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(openSocket: OpenSocket, options: WorkerOptions) {
+    const { onEvent } = options;
     const ended = (): void => this.#settled();
+    const castFailed = (id: string, error: unknown): void =>
+      onEvent({ type: "cast_failed", function: id, error });
     this.#options = options;
-    this.#caller = new Caller({ ...options, ended });
-    this.#handlers = new Handlers(this, options.stacktraces, ended);
+    this.#caller = new Caller({ ...options, ended, castFailed });
+    this.#handlers = new Handlers(this, options.stacktraces, ended, castFailed);
+    this.#registrations = new Registrations(({ code, message }, functions) =>
+      onEvent({ type: "refused", code, message, functions }),
+    );
     this.#session = new Session(openSocket, options, {
       caller: this.#caller,
       handlers: this.#handlers,
@@ -61,9 +67,14 @@ export class Worker implements Calling {
     return this.#session.welcome?.number ?? 0;
   }
 
-  /** Calls of this worker that await their end, and handlers of it that have not settled. */
-  get stats(): { readonly callsOpen: number; readonly handlersRunning: number } {
-    return { callsOpen: this.#caller.open, handlersRunning: this.#handlers.running };
+  /** Calls that await their end, answers that came too late for theirs, handlers that have not settled. */
+  get stats(): {
+    readonly callsOpen: number;
+    readonly answersLate: number;
+    readonly handlersRunning: number;
+  } {
+    const { open, answersLate } = this.#caller;
+    return { callsOpen: open, answersLate, handlersRunning: this.#handlers.running };
   }
 
   /**

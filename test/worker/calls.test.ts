@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CallError, CancelledError, PayloadError, TimeoutError } from "../../src/worker/index.js";
 import { until } from "../support/until.js";
-import { engineFor, workerFor } from "./support.js";
+import { engineFor, eventLog, workerFor } from "./support.js";
 
 test("call() resolves with what the handler returned, plain or promised", async (t) => {
   const engine = await engineFor(t);
@@ -245,9 +245,10 @@ test("cancelling a call cancels what its handler called through the context", as
   await until(() => worker.stats.handlersRunning === 0 && worker.stats.callsOpen === 0);
 });
 
-test("cast() reaches the handler, which has no deadline and nobody to answer", async (t) => {
+test("cast() reaches the handler, which has no deadline and nobody to answer; its failure is an event", async (t) => {
   const engine = await engineFor(t);
-  const worker = await workerFor(t, engine);
+  const { events, onEvent } = eventLog();
+  const worker = await workerFor(t, engine, { onEvent });
   const seen: unknown[] = [];
   worker.register("log", (data, { deadline, metadata }) => {
     seen.push([data, deadline, metadata]);
@@ -266,6 +267,10 @@ test("cast() reaches the handler, which has no deadline and nobody to answer", a
     [0, 1],
   );
   assert.equal(engine.last.records.filter(([kind]) => kind === 3).length, 0);
+  const failed = events.flatMap((event) =>
+    event.type === "cast_failed" ? [event.function, String(event.error)] : [],
+  );
+  assert.deepEqual(failed, ["log", "Error: nobody hears this", "log", "Error: nobody hears this"]);
 });
 
 test("more open calls than the engine allows are overloaded at once", async (t) => {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { test } from "node:test";
-import { ConnectError, ConnectionLostError, connect } from "../../src/worker/index.js";
+import { ConnectError, ConnectionLostError, connect, type WorkerError } from "../../src/worker/index.js";
 import { Backoff } from "../../src/worker/reconnect.js";
 import { pack, ScriptedEngine } from "../support/scripted-engine.js";
 import { until } from "../support/until.js";
@@ -156,6 +156,12 @@ test("connect() gives up after connectTimeoutMs with connect_failed", async () =
   });
 });
 
+test("connect() does not wait longer for a welcome than connectTimeoutMs", async (t) => {
+  const engine = await engineFor(t, { intercept: () => true });
+  const connecting = connect({ url: engine.url, reconnect: SOON, connectTimeoutMs: 50 });
+  await assert.rejects(connecting, { name: "ConnectError", code: "connect_failed" });
+});
+
 test("connect() with a taken name is refused with the engine's code", async (t) => {
   const engine = await engineFor(t, {
     intercept: (peer, [kind]) => {
@@ -200,6 +206,30 @@ test("bytes that are no records end the connection with 1002, and it comes back"
   engine.last.send(Buffer.from([0x93, 0x02, 0xce, 0, 0]));
   await until(() => engine.peers.length === 2 && worker.state === "connected");
   assert.equal(code, 1002);
+});
+
+test("a set larger than a frame is registered in parts; what cannot be sent is refused alone", async (t) => {
+  const engine = await engineFor(t, { limits: { frame_bytes_max: 4_000 } });
+  const { events, onEvent } = eventLog();
+  const worker = await workerFor(t, engine, { onEvent, reconnect: SOON });
+  const ids = Array.from({ length: 50 }, (_, index) => `f${index}`);
+  for (const id of ids) worker.register(id, () => id, { description: "x".repeat(200) });
+  const bad = worker.register("bad", () => 1, { metadata: { run: () => 1 } });
+  const huge = worker.register("huge", () => 1, { description: "x".repeat(5_000) });
+  const refusals = await Promise.allSettled([bad.ready(), huge.ready()]);
+  const codes = refusals.map(
+    (refusal) => refusal.status === "rejected" && (refusal.reason as WorkerError).code,
+  );
+  assert.deepEqual(codes, ["payload_unencodable", "payload_too_large"]);
+  assert.deepEqual(await Promise.all(ids.map((id) => worker.call(id))), ids);
+  engine.cut();
+  await until(() => engine.peers.length === 2 && worker.state === "connected");
+  assert.deepEqual(await Promise.all(ids.map((id) => worker.call(id))), ids);
+  assert.ok(Math.max(...engine.last.frameSizes) <= 4_000);
+  const modes = engine.last.records.filter(([kind]) => kind === 18).map(([, , mode]) => mode);
+  assert.deepEqual(modes, [1, ...new Array(modes.length - 1).fill(0)]);
+  const refused = events.flatMap((event) => (event.type === "refused" ? event.functions : []));
+  assert.deepEqual(refused.sort(), ["bad", "huge"]);
 });
 
 test("one refused registration of several is found out; the others serve", async (t) => {

@@ -46,6 +46,15 @@ test("a response that does not fit its schema fails the call", async (t) => {
   await assert.rejects(worker.call("wrong"), { code: "response_invalid" });
 });
 
+test("the types of handler and schemas must agree", async (t) => {
+  const worker = await workerFor(t, await engineFor(t));
+  // @ts-expect-error: the response is a number
+  worker.register("wrong::response", () => "text", { response: z.number() });
+  // @ts-expect-error: the request has no member c
+  worker.register("wrong::request", ({ c }) => c, { request: Sum });
+  await assert.rejects(worker.call("wrong::response"), { code: "response_invalid" });
+});
+
 test("asynchronous schemas are awaited", async (t) => {
   const worker = await workerFor(t, await engineFor(t));
   const even = z.number().refine(async (value) => value % 2 === 0, "not even");
