@@ -4,6 +4,7 @@
 import type { Clock } from "../clock.js";
 import type { Logger } from "../log.js";
 import { Metric, type Metrics } from "../metrics.js";
+import { ByteSink } from "../protocol/bytes.js";
 import { CloseCode, CodedError, ErrorCode } from "../protocol/error.js";
 import {
   EnvelopeKey,
@@ -14,7 +15,7 @@ import {
 } from "../protocol/json/scanner.js";
 import { ID_BYTES_MAX, JSON_DEPTH_MAX, JSON_INTEGER_DIGITS_MAX, type Limits } from "../protocol/limits.js";
 import type { Functions } from "../registry/functions.js";
-import { DEFAULT_NAMESPACE } from "../registry/names.js";
+import { DEFAULT_KEY, DEFAULT_NAMESPACE } from "../registry/names.js";
 import { OfferState } from "../registry/offers.js";
 import { Share } from "../registry/share.js";
 import { INDEX_MASK } from "../registry/slots.js";
@@ -219,55 +220,40 @@ export class JsonControl {
   }
 
   #registerFunction(worker: Worker, envelope: EnvelopeReader): void {
-    const { functions, limits, scanner } = this.#o;
-    const id = envelope.string(EnvelopeKey.id);
-    const hasDescription =
-      envelope.isAbsent(EnvelopeKey.description) || envelope.isString(EnvelopeKey.description);
-    if (id === undefined || !hasDescription)
-      return this.#dropped(worker, "a registerfunction with a missing field or one of a wrong type");
-    if (!envelope.isAbsent(EnvelopeKey.invocation))
-      return this.#refused(worker, id, "http_functions_unavailable", "HTTP-invoked functions are not served");
-    const bytes = Buffer.from(id, "utf8");
-    if (bytes.length > ID_BYTES_MAX)
-      return this.#refused(
-        worker,
-        id.slice(0, 64),
-        ErrorCode.LimitReached,
-        `A function id has at most ${ID_BYTES_MAX} bytes`,
-      );
-    if (isEngineId(bytes, 0, bytes.length) && worker.namespace.name !== DEFAULT_NAMESPACE)
-      return this.#conflict(worker, id, "");
-    if (functions.countOf(worker.connection.index) >= limits.functionsPerConnectionMax)
-      return this.#refused(
-        worker,
-        id,
-        ErrorCode.LimitReached,
-        `One connection has at most ${limits.functionsPerConnectionMax} functions`,
-      );
-    const card = readCard(envelope, scanner);
-    this.#enter(worker, id, bytes, card);
+    const { scanner, arena } = this.#o;
+    const hasDescription = envelope.isAbsent(EnvelopeKey.description) || envelope.isString(EnvelopeKey.description);
+    if (!envelope.isString(EnvelopeKey.id) || !hasDescription) return this.#dropped(worker, "a registerfunction with a missing field or one of a wrong type");
+    const card = writeCard(envelope, scanner, arena.bytes);
+    if (scanner.kind(EnvelopeKey.id) === ValueKind.String) return this.#enter(worker, envelope, arena.bytes, scanner.start(EnvelopeKey.id), scanner.end(EnvelopeKey.id), card);
+    const bytes = Buffer.from(envelope.string(EnvelopeKey.id) ?? "", "utf8");
+    this.#enter(worker, envelope, bytes, 0, bytes.length, card);
   }
 
-  #enter(worker: Worker, id: string, bytes: Uint8Array, card: Uint8Array): void {
+  /** Registers the id `bytes[start, end)` with its card, or says why not. */
+  #enter(worker: Worker, envelope: EnvelopeReader, bytes: Uint8Array, start: number, end: number, card: ByteSink): void {
     const { functions, metrics, workers } = this.#o;
     try {
-      const { state, owner, offer } = functions.register(
-        worker.connection.index,
-        worker.namespace,
-        bytes,
-        0,
-        bytes.length,
-        Share.Exclusive,
-        0,
-      );
-      functions.offers.setCard(offer, card, 0, card.length);
-      metrics.add(Metric.registrations);
-      if (state === OfferState.Standby) this.#conflict(worker, id, workers.of(owner)?.id ?? "");
+      this.#checkRegistration(worker, envelope, bytes, start, end);
+      const { state, owner, offer } = functions.register(worker.connection.index, worker.namespace, bytes, start, end, Share.Exclusive, 0);
+      functions.offers.setCard(offer, card.bytes, 0, card.length);
+      metrics.counts[Metric.registrations]!++;
+      if (state === OfferState.Standby) this.#conflict(worker, textOf(bytes, start, end), workers.of(owner)?.id ?? "");
     } catch (cause) {
       if (!(cause instanceof CodedError)) throw cause;
+      const id = textOf(bytes, start, Math.min(end, start + ID_BYTES_MAX));
       if (cause.code === ErrorCode.FunctionIdReserved) this.#conflict(worker, id, "");
       else this.#refused(worker, id, cause.code, cause.message);
     }
+  }
+
+  /** Throws CodedError when the registration breaks a rule of the wire or a bound. */
+  #checkRegistration(worker: Worker, envelope: EnvelopeReader, bytes: Uint8Array, start: number, end: number): void {
+    const { functions, limits } = this.#o;
+    if (!envelope.isAbsent(EnvelopeKey.invocation)) throw new CodedError("http_functions_unavailable", "HTTP-invoked functions are not served");
+    if (end - start > ID_BYTES_MAX) throw new CodedError(ErrorCode.LimitReached, `A function id has at most ${ID_BYTES_MAX} bytes`);
+    if (worker.namespace !== DEFAULT_KEY && worker.namespace.name !== DEFAULT_NAMESPACE && isEngineId(bytes, start, end)) throw new CodedError(ErrorCode.FunctionIdReserved, "ids that begin with engine:: live in namespace default only");
+    const had = functions.countOf(worker.connection.index);
+    if (had >= limits.functionsPerConnectionMax) throw new CodedError(ErrorCode.LimitReached, `One connection has at most ${limits.functionsPerConnectionMax} functions`);
   }
 
   /** The one registration refusal that no SDK dies of. */
@@ -329,14 +315,36 @@ export class JsonControl {
 type EnvelopeReader = Pick<JsonEnvelope, "isAbsent" | "isString" | "string" | "json">;
 
 const CARD_KEYS = ["description", "request_format", "response_format", "metadata"] as const;
-const NO_CARD = new Uint8Array(0);
+const CARD_HEADS = CARD_KEYS.map((key) => Buffer.from(`"${key}":`, "latin1"));
+const OPEN_BRACE = 0x7b;
+const COMMA = 0x2c;
+const CLOSE_BRACE = 0x7d;
+const cardSink = new ByteSink(1 << 30); // a card is part of a frame, whose size is bounded
 
-/** The card of a function, from the values as they were spelled. */
-function readCard(envelope: EnvelopeReader, scanner: EnvelopeScanner): Uint8Array {
-  const members = CARD_KEYS.filter((key) => isPresent(scanner.kind(EnvelopeKey[key]))).map(
-    (key) => `"${key}":${envelope.json(EnvelopeKey[key])}`,
-  );
-  return members.length === 0 ? NO_CARD : Buffer.from(`{${members.join(",")}}`, "utf8");
+/** The card of a function, from the values as they were spelled; empty when it has none. Valid until the next one. */
+function writeCard(envelope: EnvelopeReader, scanner: EnvelopeScanner, bytes: Uint8Array): ByteSink {
+  cardSink.clear();
+  for (let at = 0; at < CARD_KEYS.length; at++) {
+    const key = EnvelopeKey[CARD_KEYS[at]!];
+    if (!isPresent(scanner.kind(key))) continue;
+    const quote = envelope.isString(key) ? 1 : 0;
+    writeMember(CARD_HEADS[at]!, bytes.subarray(scanner.start(key) - quote, scanner.end(key) + quote));
+  }
+  if (cardSink.length > 0) cardSink.bytes[cardSink.length++] = CLOSE_BRACE;
+  return cardSink;
+}
+
+function writeMember(head: Uint8Array, value: Uint8Array): void {
+  cardSink.reserve(head.length + value.length + 2); // a byte before, and one for the closing brace
+  const isFirst = cardSink.length === 0;
+  cardSink.bytes[cardSink.length++] = isFirst ? OPEN_BRACE : COMMA;
+  cardSink.bytes.set(head, cardSink.length);
+  cardSink.bytes.set(value, cardSink.length + head.length);
+  cardSink.length += head.length + value.length;
+}
+
+function textOf(bytes: Uint8Array, start: number, end: number): string {
+  return Buffer.from(bytes.subarray(start, end)).toString("utf8");
 }
 
 function isPresent(kind: number): boolean {
