@@ -167,9 +167,11 @@ export class Functions {
     return removed;
   }
 
-  /** Hands everything `from` offers to `to`, who offers nothing yet: handles and routes stay, without a gap. */
+  /** Hands everything `from` offers to `to`: handles and routes stay, without a gap. What `to` offered of the same functions gives way. */
   handOver(from: number, to: number): void {
     for (let offer = this.#firstOf[from]!; offer !== 0; offer = this.#firstOf[from]!) {
+      const own = this.#offerOf(this.offers.get(offer, OfferWord.function), to);
+      if (own !== 0) this.#withdraw(own);
       this.#unlinkFromConnection(offer);
       this.offers.set(offer, OfferWord.connection, to);
       this.#linkToConnection(offer, to);

@@ -50,6 +50,8 @@ export class Calls {
   readonly connections: readonly (Connection | undefined)[];
   /** What JSON callers sent as `baggage`, by slot, to be echoed in the answer. */
   readonly baggage = new Map<number, Uint8Array>();
+  /** By connection that has cancelled: its open calls by their numbers. */
+  readonly #made = new Map<number, Map<number, number>>();
   readonly #limits: Limits;
   readonly #metrics: Metrics;
   readonly #functions: Functions;
@@ -132,7 +134,16 @@ export class Calls {
   ): Ticket {
     if (caller !== ENGINE && this.inFlight.calling(caller) >= this.#limits.callsOpenPerConnectionMax)
       return 0;
-    return this.inFlight.enter(caller, call, executor, fn, this.deadlines.tickAfter(timeoutMs), flags);
+    const ticket = this.inFlight.enter(
+      caller,
+      call,
+      executor,
+      fn,
+      this.deadlines.tickAfter(timeoutMs),
+      flags,
+    );
+    if (this.#made.size > 0 && ticket !== 0) this.#made.get(caller)?.set(call, ticket & INDEX_MASK);
+    return ticket;
   }
 
   /** From here on every call of a peer is answered `overloaded`: the engine is going down. Those in flight end as they would. */
@@ -142,15 +153,48 @@ export class Calls {
 
   /** Ends a call whose end its caller has been, or need not be, told of. */
   leave(slot: number): void {
-    if ((this.inFlight.words[slot * CALL_WORDS + CallWord.flags]! & Flag.Baggage) !== 0)
-      this.baggage.delete(slot);
+    const at = slot * CALL_WORDS;
+    if ((this.inFlight.words[at + CallWord.flags]! & Flag.Baggage) !== 0) this.baggage.delete(slot);
+    if (this.#made.size > 0)
+      this.#forgetMade(slot, this.inFlight.words[at]!, this.inFlight.words[at + CallWord.call]!);
     this.inFlight.leave(slot);
+  }
+
+  #forgetMade(slot: number, caller: number, call: number): void {
+    const index = this.#made.get(caller);
+    if (index?.get(call) === slot) index.delete(call);
   }
 
   /** Ends a call with an error of the engine's. */
   fail(slot: number, code: ErrorCode, message: string): void {
     this.#tell(slot, code, message);
     this.leave(slot);
+  }
+
+  /**
+   * The open call that a connection made under its number, or 0. The first question of a connection makes an index of what it has open, kept up from
+   * then on: a caller that cancels thousands of calls costs one look-up each, one that never cancels costs nothing.
+   */
+  madeAs(caller: number, call: number): number {
+    let index = this.#made.get(caller);
+    if (index === undefined) {
+      index = this.#indexMade(caller);
+      this.#made.set(caller, index);
+    }
+    return index.get(call) ?? 0;
+  }
+
+  #indexMade(caller: number): Map<number, number> {
+    const { inFlight } = this;
+    const index = new Map<number, number>();
+    for (
+      let slot = inFlight.firstMade(caller);
+      slot !== 0;
+      slot = inFlight.words[slot * CALL_WORDS + CallWord.callerNext]!
+    ) {
+      index.set(inFlight.words[slot * CALL_WORDS + CallWord.call]!, slot);
+    }
+    return index;
   }
 
   /** The caller no longer waits: told so itself, and the executor too. */
@@ -177,6 +221,7 @@ export class Calls {
       this.#cancelAtExecutor(slot);
       this.leave(slot);
     }
+    this.#made.delete(connection);
   }
 
   /** The sentence for a function that is not there, with the namespaces where it is. */

@@ -106,7 +106,11 @@ export class EnginePeer implements AnswerSink {
     const slot = ticket & INDEX_MASK;
     return new Promise((resolve, reject) => {
       this.#waiting.set(slot, { resolve, reject });
-      this.#crossing?.callFromEngine(slot, json);
+      // Not now: whoever asks may be in the middle of a received frame, and sending writes to where it lies.
+      queueMicrotask(() => {
+        if (this.#calls.inFlight.slotOf(ticket, executor) === slot)
+          this.#crossing?.callFromEngine(slot, json);
+      });
     });
   }
 

@@ -110,19 +110,15 @@ export class JsonControl {
     const { engine, frames, workers } = this.#o;
     const caller = workers.of(from.index);
     const json = envelope.dataStart < 0 ? "null" : envelope.text(envelope.dataStart, envelope.dataEnd);
+    const head = frames.head(envelope); // now: what runs may receive other frames into the same place
     try {
       const result = engine.run(fn, json, caller);
       if (result instanceof Promise) return this.#builtinLater(from, fn, envelope, wantsAnswer, result);
-      if (wantsAnswer)
-        frames.sendDirectResult(from, envelope, result === null ? null : Buffer.from(result, "utf8"));
+      if (wantsAnswer) frames.sendBehind(from, head, result === null ? "" : `,"result":${result}`);
     } catch (cause) {
-      const error = engine.coded(cause);
-      if (wantsAnswer) frames.refuse(from, envelope, error.code, error.message);
-      else
-        this.#o.log.warn(
-          { worker: caller?.id, code: error.code, message: error.message },
-          "a call without an answer failed",
-        );
+      const { code, message } = engine.coded(cause);
+      if (wantsAnswer) frames.sendBehind(from, head, `,"error":${JSON.stringify({ code, message })}`);
+      else this.#o.log.warn({ worker: caller?.id, code, message }, "a call without an answer failed");
     }
   }
 
@@ -221,23 +217,49 @@ export class JsonControl {
 
   #registerFunction(worker: Worker, envelope: EnvelopeReader): void {
     const { scanner, arena } = this.#o;
-    const hasDescription = envelope.isAbsent(EnvelopeKey.description) || envelope.isString(EnvelopeKey.description);
-    if (!envelope.isString(EnvelopeKey.id) || !hasDescription) return this.#dropped(worker, "a registerfunction with a missing field or one of a wrong type");
+    const hasDescription =
+      envelope.isAbsent(EnvelopeKey.description) || envelope.isString(EnvelopeKey.description);
+    if (!envelope.isString(EnvelopeKey.id) || !hasDescription)
+      return this.#dropped(worker, "a registerfunction with a missing field or one of a wrong type");
     const card = writeCard(envelope, scanner, arena.bytes);
-    if (scanner.kind(EnvelopeKey.id) === ValueKind.String) return this.#enter(worker, envelope, arena.bytes, scanner.start(EnvelopeKey.id), scanner.end(EnvelopeKey.id), card);
+    if (scanner.kind(EnvelopeKey.id) === ValueKind.String)
+      return this.#enter(
+        worker,
+        envelope,
+        arena.bytes,
+        scanner.start(EnvelopeKey.id),
+        scanner.end(EnvelopeKey.id),
+        card,
+      );
     const bytes = Buffer.from(envelope.string(EnvelopeKey.id) ?? "", "utf8");
     this.#enter(worker, envelope, bytes, 0, bytes.length, card);
   }
 
   /** Registers the id `bytes[start, end)` with its card, or says why not. */
-  #enter(worker: Worker, envelope: EnvelopeReader, bytes: Uint8Array, start: number, end: number, card: ByteSink): void {
+  #enter(
+    worker: Worker,
+    envelope: EnvelopeReader,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    card: ByteSink,
+  ): void {
     const { functions, metrics, workers } = this.#o;
     try {
       this.#checkRegistration(worker, envelope, bytes, start, end);
-      const { state, owner, offer } = functions.register(worker.connection.index, worker.namespace, bytes, start, end, Share.Exclusive, 0);
+      const { state, owner, offer } = functions.register(
+        worker.connection.index,
+        worker.namespace,
+        bytes,
+        start,
+        end,
+        Share.Exclusive,
+        0,
+      );
       functions.offers.setCard(offer, card.bytes, 0, card.length);
       metrics.counts[Metric.registrations]!++;
-      if (state === OfferState.Standby) this.#conflict(worker, textOf(bytes, start, end), workers.of(owner)?.id ?? "");
+      if (state === OfferState.Standby)
+        this.#conflict(worker, textOf(bytes, start, end), workers.of(owner)?.id ?? "");
     } catch (cause) {
       if (!(cause instanceof CodedError)) throw cause;
       const id = textOf(bytes, start, Math.min(end, start + ID_BYTES_MAX));
@@ -247,13 +269,33 @@ export class JsonControl {
   }
 
   /** Throws CodedError when the registration breaks a rule of the wire or a bound. */
-  #checkRegistration(worker: Worker, envelope: EnvelopeReader, bytes: Uint8Array, start: number, end: number): void {
+  #checkRegistration(
+    worker: Worker,
+    envelope: EnvelopeReader,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
     const { functions, limits } = this.#o;
-    if (!envelope.isAbsent(EnvelopeKey.invocation)) throw new CodedError("http_functions_unavailable", "HTTP-invoked functions are not served");
-    if (end - start > ID_BYTES_MAX) throw new CodedError(ErrorCode.LimitReached, `A function id has at most ${ID_BYTES_MAX} bytes`);
-    if (worker.namespace !== DEFAULT_KEY && worker.namespace.name !== DEFAULT_NAMESPACE && isEngineId(bytes, start, end)) throw new CodedError(ErrorCode.FunctionIdReserved, "ids that begin with engine:: live in namespace default only");
+    if (!envelope.isAbsent(EnvelopeKey.invocation))
+      throw new CodedError("http_functions_unavailable", "HTTP-invoked functions are not served");
+    if (end - start > ID_BYTES_MAX)
+      throw new CodedError(ErrorCode.LimitReached, `A function id has at most ${ID_BYTES_MAX} bytes`);
+    if (
+      worker.namespace !== DEFAULT_KEY &&
+      worker.namespace.name !== DEFAULT_NAMESPACE &&
+      isEngineId(bytes, start, end)
+    )
+      throw new CodedError(
+        ErrorCode.FunctionIdReserved,
+        "ids that begin with engine:: live in namespace default only",
+      );
     const had = functions.countOf(worker.connection.index);
-    if (had >= limits.functionsPerConnectionMax) throw new CodedError(ErrorCode.LimitReached, `One connection has at most ${limits.functionsPerConnectionMax} functions`);
+    if (had >= limits.functionsPerConnectionMax)
+      throw new CodedError(
+        ErrorCode.LimitReached,
+        `One connection has at most ${limits.functionsPerConnectionMax} functions`,
+      );
   }
 
   /** The one registration refusal that no SDK dies of. */

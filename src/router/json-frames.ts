@@ -1,6 +1,6 @@
 // The frames the engine sends to JSON workers, written straight into their outboxes.
 
-import { FrameWriter, type Piece } from "../protocol/json/frame-writer.js";
+import { FrameWriter } from "../protocol/json/frame-writer.js";
 import { SUFFIX_LENGTH, UUID_LENGTH, UUID_SPELLING_MAX } from "../protocol/json/uuid.js";
 import type { Names } from "../registry/names.js";
 import type { Arena } from "../transport/arena.js";
@@ -31,6 +31,12 @@ export interface CallFields {
   traceEnd: number;
   baggageStart: number;
   baggageEnd: number;
+}
+
+/** The beginning of an answer to a call that is not in the table, as text. */
+export interface AnswerHead {
+  ids: string;
+  trace: string;
 }
 
 export class JsonFrames {
@@ -66,7 +72,6 @@ export class JsonFrames {
       answerFunction: writer.piece('","function_id":"'),
       result: writer.piece('","result":'),
       error: writer.piece('","error":'),
-      quote: writer.piece('"'),
     };
   }
 
@@ -188,34 +193,27 @@ export class JsonFrames {
 
   /** Answers a call that was never entered: straight from its envelope. */
   refuse(to: Connection, envelope: JsonEnvelope, code: string, message: string): void {
-    this.#direct(to, envelope, this.#pieces.error, errorText(code, message));
+    this.sendBehind(to, this.head(envelope), `,"error":${JSON.stringify({ code, message })}`);
   }
 
-  /** The result of a call that was answered at once, without having been entered; null = no result. */
-  sendDirectResult(to: Connection, envelope: JsonEnvelope, result: Uint8Array | null): void {
-    this.#direct(to, envelope, result === null ? this.#pieces.quote : this.#pieces.result, result ?? NOTHING);
+  /** An answer as far as its envelope says it: the ids and the trace headers, without its closing brace. */
+  head(envelope: JsonEnvelope): AnswerHead {
+    if (envelope.idStart < 0) return { ids: "", trace: "" };
+    const text = (start: number, end: number) => envelope.text(start, end);
+    const trace =
+      envelope.traceStart < 0 ? "" : `,"traceparent":"${text(envelope.traceStart, envelope.traceEnd)}"`;
+    const baggage =
+      envelope.baggageStart < 0 ? "" : `,"baggage":"${text(envelope.baggageStart, envelope.baggageEnd)}"`;
+    const id = text(envelope.idStart, envelope.idEnd);
+    return {
+      ids: `{"type":"invocationresult","invocation_id":"${id}","function_id":"${text(envelope.functionStart, envelope.functionEnd)}"`,
+      trace: trace + baggage,
+    };
   }
 
-  #direct(to: Connection, envelope: JsonEnvelope, key: Piece, value: Uint8Array): void {
-    const writer = this.#writer;
-    const functionBytes = envelope.functionEnd - envelope.functionStart;
-    const at = to.outbox.reserve(
-      ENVELOPE_BYTES +
-        functionBytes +
-        value.length +
-        span(envelope.traceStart, envelope.traceEnd) +
-        span(envelope.baggageStart, envelope.baggageEnd),
-    );
-    writer.at = at;
-    writer.fixed(this.#pieces.answer);
-    writer.span(envelope.idStart, envelope.idEnd);
-    writer.fixed(this.#pieces.answerFunction);
-    writer.span(envelope.functionStart, envelope.functionEnd);
-    writer.fixed(key);
-    writer.bytes(value);
-    this.#echo(envelope.traceStart, envelope.traceEnd, envelope.baggageStart, envelope.baggageEnd);
-    writer.byte(CLOSE_BRACE);
-    to.outbox.commit(at, writer.at);
+  /** Ends an answer begun by {@link head}; `outcome`: `,"result":…`, `,"error":…` or nothing. */
+  sendBehind(to: Connection, head: AnswerHead, outcome: string): void {
+    this.sendText(to, Buffer.from(`${head.ids}${outcome}${head.trace}}`, "utf8"));
   }
 
   #echo(traceStart: number, traceEnd: number, baggageStart: number, baggageEnd: number): void {
@@ -285,8 +283,6 @@ export class JsonFrames {
     to.outbox.commit(at, at + text.length);
   }
 }
-
-const NOTHING = new Uint8Array(0);
 
 function span(start: number, end: number): number {
   return start < 0 ? 0 : end - start;

@@ -290,16 +290,9 @@ export class MsgpackGeneral {
     return key === undefined ? 0 : hashKey(key);
   }
 
-  /** Finds the call among the caller's by its number. */
   #cancel(from: Connection, call: number): void {
-    const { inFlight } = this.#o.calls;
-    for (
-      let slot = inFlight.firstMade(from.index);
-      slot !== 0;
-      slot = inFlight.words[slot * CALL_WORDS + CallWord.callerNext]!
-    ) {
-      if (inFlight.words[slot * CALL_WORDS + CallWord.call] === (call | 0)) return this.#o.calls.cancel(slot);
-    }
+    const slot = this.#o.calls.madeAs(from.index, call | 0);
+    if (slot !== 0) this.#o.calls.cancel(slot);
   }
 
   #cast(from: Connection, cursor: Cursor): void {
@@ -355,21 +348,27 @@ export class MsgpackGeneral {
     const { calls, functions, server, arena, metrics } = this.#o;
     const context = parts.contextStart < 0 ? null : frame.subarray(parts.contextStart, parts.contextEnd);
     const payload = parts.payloadStart < 0 ? EMPTY_NIL : frame.subarray(parts.payloadStart, parts.payloadEnd);
-    const owners = functions.sharedOwners(fn & INDEX_MASK)?.owners ?? [];
+    const topic = topicOf(fn);
+    const behind = new Set<Connection>();
     let msgpackOwners = 0;
-    for (const owner of owners) {
+    for (const owner of functions.sharedOwners(fn & INDEX_MASK)?.owners ?? []) {
       const to = calls.connections[owner];
       if (to === undefined) continue;
-      if (to.isMsgpack) msgpackOwners++;
-      else if (calls.canTake(owner)) this.#castTo(from, to, fn, frame, parts);
-      else metrics.add(Metric.casts_dropped);
+      to.outbox.refresh();
+      if (!calls.canTake(owner)) {
+        metrics.add(Metric.casts_dropped);
+        if (to.isMsgpack) behind.add(to);
+      } else if (to.isMsgpack) msgpackOwners++;
+      else this.#castTo(from, to, fn, frame, parts);
     }
     if (msgpackOwners === 0) return;
     server.outboxes.flush();
     const at = arena.scratch(CAST_OVERHEAD + (context?.length ?? 0) + payload.length);
-    const behind = writeCastHead(arena.bytes, at, fn, CastMode.All, from.handle, context, payload.length);
-    arena.bytes.set(payload, behind);
-    server.publish(topicOf(fn), arena.bytes.subarray(at, behind + payload.length));
+    const payloadAt = writeCastHead(arena.bytes, at, fn, CastMode.All, from.handle, context, payload.length);
+    arena.bytes.set(payload, payloadAt);
+    for (const to of behind) to.unsubscribe(topic); // passed over, this once
+    server.publish(topic, arena.bytes.subarray(at, payloadAt + payload.length), msgpackOwners);
+    for (const to of behind) to.subscribe(topic);
   }
 }
 

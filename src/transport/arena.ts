@@ -20,6 +20,8 @@ export const SIDE_BYTES = 128;
 /** The scanner reads whole 64-byte steps, so this much behind a frame must be mapped. */
 const OVERREAD_BYTES = 64;
 const BYTES_MAX = 2 ** 31 - PAGE; // offsets stay int32
+/** Above this, what is gathered is sent before more is: a quarter of what there can be, so that large frames always find room. */
+const GATHERED_BYTES_MAX = 2 ** 29;
 
 export class Arena {
   readonly memory: WebAssembly.Memory;
@@ -34,6 +36,7 @@ export class Arena {
   #end: number;
   #scratchAt = 0;
   #scratchBytes = 0;
+  #chunkBytes = 0;
   #keepAt = 0;
   #keepEnd = 0;
   readonly #small: number[] = [];
@@ -64,6 +67,11 @@ export class Arena {
     return this.#inputAt;
   }
 
+  /** So much is gathered that it should be sent before more is. */
+  get isScarce(): boolean {
+    return this.#large.length === 0 && this.#chunkBytes >= GATHERED_BYTES_MAX;
+  }
+
   takeSmall(): number {
     if (this.#small.length === 0) this.#split();
     return this.#small.pop() ?? 0; // #split left sixteen
@@ -74,7 +82,10 @@ export class Arena {
   }
 
   takeLarge(): number {
-    return this.#large.pop() ?? this.#grow(LARGE_BYTES);
+    const free = this.#large.pop();
+    if (free !== undefined) return free;
+    this.#chunkBytes += LARGE_BYTES;
+    return this.#grow(LARGE_BYTES);
   }
 
   giveLarge(at: number): void {

@@ -125,9 +125,15 @@ export class Outbox {
     return this.#length + this.#buffered;
   }
 
-  /** The bytes uWebSockets still holds, when they changed without a send (drain). */
-  drained(): void {
+  /** Asks uWebSockets what it still holds, when that changed without a send of ours (drain, publish). */
+  refresh(): void {
     if (this.#socket !== null) this.#buffered = this.#socket.getBufferedAmount();
+  }
+
+  /** uWebSockets dropped a published message for this peer: it is too far behind. */
+  dropped(): void {
+    this.#shared.metrics.counts[Metric.sends_dropped]!++;
+    this.#overran();
   }
 
   /** Adds whole records, `frame[start, end)`; `frame` may be reused at once. For msgpack peers. */
@@ -230,6 +236,7 @@ export class Outbox {
 
   #makeRoom(bytes: number): void {
     const arena = this.#shared.arena;
+    if (arena.isScarce) this.#shared.flush();
     if (this.#capacity === LARGE_BYTES) this.flush();
     const needed = this.#length + bytes;
     const isSmall = needed <= SMALL_BYTES;

@@ -110,8 +110,10 @@ export class Server {
     return this.#uws.uws.us_socket_local_port(socket);
   }
 
-  /** Sends one message to every subscriber of a topic, encoded once. */
-  publish(topic: string, message: Uint8Array): void {
+  /** Sends one message to every subscriber of a topic, encoded once; `subscribers` of them, for the counters. */
+  publish(topic: string, message: Uint8Array, subscribers: number): void {
+    this.#options.metrics.add(Metric.frames_sent, subscribers);
+    this.#options.metrics.add(Metric.bytes_sent, subscribers * message.length);
     for (const app of this.#apps) app.publish(topic, message, true);
   }
 
@@ -175,7 +177,8 @@ export class Server {
         upgrade: (res, req, context) => this.#upgrade(res, req, context, listener),
         open: (ws) => this.#open(ws),
         message: (ws, message, isBinary) => this.#message(connectionOf(ws), message, isBinary),
-        drain: (ws) => connectionOf(ws).outbox.drained(),
+        drain: (ws) => connectionOf(ws).outbox.refresh(),
+        dropped: (ws) => connectionOf(ws).outbox.dropped(),
         close: (ws, code, reason) => this.#close(connectionOf(ws), code, reason),
       })
       .ws("/otel", {
