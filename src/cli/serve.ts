@@ -118,12 +118,22 @@ class Server {
     const url = urlOf(this.#engine.listeners[0] ?? { host: "127.0.0.1", port: 0 });
     const engine = new SupervisedEngine(this.#engine);
     const onConfig = (config: Config): void => this.#takeOver(config);
-    await this.#supervisor.start({ config: this.#status.config, url, engine, onConfig });
+    const start = { config: this.#status.config, url, engine, onConfig };
+    await this.#supervisor.start(start).then(
+      () => this.#sayReady(url),
+      (error: unknown) => {
+        if (!this.#isEnding) throw error; // told to end while still starting: the supervisor went before it had answered
+      },
+    );
+    return ended;
+  }
+
+  #sayReady(url: string): void {
+    if (this.#isEnding) return;
     this.#log.info(
       { listeners: this.#engine.listeners.map(urlOf) },
       `ready on ${url}; try: tercet list functions`,
     );
-    return ended;
   }
 
   #followSignals(): void {

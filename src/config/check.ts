@@ -37,10 +37,15 @@ export function checkListeners(
   }
 }
 
-export function checkWorkers(workers: Classified["workers"], file: ConfigFile, report: Reporter): void {
+/** `names`: of every entry, those that could not be read included: who depends on one of them is not wrong for it. */
+export function checkWorkers(
+  workers: Classified["workers"],
+  names: ReadonlySet<string>,
+  file: ConfigFile,
+  report: Reporter,
+): void {
   if (workers.length > LIMITS.workersMax)
     report.problem(["workers"], `${workers.length} workers are declared`, `at most ${LIMITS.workersMax}`);
-  const names = new Set(workers.map(({ spec }) => spec.name));
   for (const { path, spec } of workers) {
     for (const { name } of spec.depends_on) {
       if (!names.has(name))

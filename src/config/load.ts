@@ -6,12 +6,13 @@
 import { dirname, resolve } from "node:path";
 import { ENGINE_VERSION } from "../version.js";
 import { checkBounds, checkListeners, checkWorkers } from "./check.js";
-import { type Classified, classify, type Listener, type PlacedEntry, type WorkerSpec } from "./entries.js";
+import { type Classified, classify, type Listener, type WorkerSpec } from "./entries.js";
 import { readEnvFile } from "./env-file.js";
 import { type Environment, expandVariables } from "./expand.js";
 import { ConfigError, type ConfigProblem, ProblemWriter } from "./problem.js";
 import { PathReporter } from "./reporter.js";
-import { type ConfigFile, configSchema, readBySchema } from "./schema.js";
+import { type ReadFile, readWhatCanBe } from "./salvage.js";
+import type { ConfigFile } from "./schema.js";
 import { readConfigText } from "./text.js";
 import { readYaml, type YamlNode } from "./yaml.js";
 
@@ -73,13 +74,10 @@ export function openText(text: string, options: ParseOptions): OpenConfig {
   const writer = new ProblemWriter(options.shownAs ?? file ?? "config.yaml", text);
   const root = treeOf(text, writer);
   const unset = expand(root, text, env, writer);
-  const read = readBySchema(configSchema, plainValue(root));
+  const read = readWhatCanBe(plainValue(root));
   const report = new PathReporter(root, writer, unset);
-  if ("issues" in read) {
-    for (const issue of read.issues) report.schemaIssue(issue);
-    throw new ConfigError(writer.problems);
-  }
-  const config = assemble(read.value, file, env, report, writer);
+  for (const issue of read.issues) report.schemaIssue(issue);
+  const config = assemble(read, file, env, report, writer);
   const throwProblems = (): void => {
     if (writer.problems.length > 0) throw new ConfigError(writer.problems);
   };
@@ -120,25 +118,18 @@ function plainValue(node: YamlNode): unknown {
 }
 
 function assemble(
-  read: ConfigFile,
+  { file: read, entries, names }: ReadFile,
   file: string | undefined,
   env: Environment,
   report: PathReporter,
   writer: ProblemWriter,
 ): Config {
   const base = file === undefined ? process.cwd() : dirname(file);
-  const placed = (list: "workers" | "modules"): PlacedEntry[] =>
-    read[list].map((entry, index) => ({ path: [list, index], entry }));
   const around = { resolve: (path: string) => resolve(base, path), readEnvFile };
-  const sorted = classify(
-    [...placed("workers"), ...placed("modules")],
-    read.server.handshake_timeout_ms,
-    around,
-    report,
-  );
+  const sorted = classify(entries, read.server.handshake_timeout_ms, around, report);
   const listeners = listenersOf(read, sorted, report);
   checkBounds(read, report);
-  checkWorkers(sorted.workers, read, report);
+  checkWorkers(sorted.workers, names, read, report);
   const grace = graceMs(read, env, writer);
   if (writer.problems.length > 0) throw new ConfigError(writer.problems);
   const { server, limits, functions, log, reload } = read;

@@ -17,15 +17,16 @@ export interface ConfigProblem {
   readonly length?: number;
 }
 
-/** The configuration cannot be used. `message` is the readable form of all problems. */
+/** The configuration cannot be used. `message` is the readable form of all problems, in the order of the file. */
 export class ConfigError extends Error {
   readonly code = "CONFIG_INVALID";
   readonly problems: readonly ConfigProblem[];
 
   constructor(problems: readonly ConfigProblem[]) {
-    super(problems.map(formatProblem).join("\n"));
+    const inOrder = [...problems].sort((one, other) => one.line - other.line || one.column - other.column);
+    super(inOrder.map(formatProblem).join("\n"));
     this.name = "ConfigError";
-    this.problems = problems;
+    this.problems = inOrder;
   }
 }
 

@@ -191,6 +191,19 @@ describe("parseConfig() refuses", () => {
     assert.deepEqual(lines.sort(), [2, 3, 5, 6]);
   });
 
+  test("in parts and in the whole at once, and nobody for depending on what is wrong", () => {
+    const text =
+      "workers:\n  - { name: a, commnd: [x] }\n  - { name: b, command: [x], depends_on: [a, c] }\n  - { name: d }\n";
+    assert.deepEqual(
+      problemsOf(text).map(({ line, message }) => [line, message]),
+      [
+        [2, 'unknown key "commnd"'],
+        [3, 'there is no worker named "c"'],
+        [4, 'worker "d" has no command'],
+      ],
+    );
+  });
+
   test("what this engine does not have, at its place", () => {
     assert.match(only("workers:\n  - name: a\n    image: x/y\n").hint ?? "", /container runtime/);
     assert.match(only("workers:\n  - name: iii-state\n").message, /no built-in iii-state/);

@@ -1,0 +1,218 @@
+// The server as a process among processes: start, ready, reload, trouble, end. Real engine, real workers, real signals.
+import { strict as assert } from "node:assert";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { lookUp } from "../../src/supervisor/process-table.js";
+import { connect } from "../../src/worker/index.js";
+import { eventually } from "../support/eventually.js";
+import { runTercet, type Tercet, tercet, WORKER_SDK } from "../support/tercet.js";
+
+const parallel = { concurrency: 4, timeout: 90_000 };
+const HEAD = "server: { port: 0 }\nreload: { settle_ms: 40 }\n";
+
+/** A worker on the SDK that serves `slow::wait {ms}` and says so. */
+function slowWorker(it: Tercet): string {
+  const script = `import { connect } from ${JSON.stringify(WORKER_SDK)};
+const worker = await connect();
+worker.register("slow::wait", async ({ ms }) => {
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  return process.pid;
+});
+console.log("serving");
+`;
+  writeFileSync(join(it.directory, "slow.mjs"), script);
+  return `{ name: slow, command: [node, slow.mjs], ${it.mark} }`;
+}
+
+const sleeper = (it: Tercet, name: string, more = ""): string =>
+  `{ name: ${name}, command: [sleep, '1000'], ready: started, ${it.mark}${more} }`;
+
+function isGone(pid: number): boolean {
+  return lookUp(pid)?.isZombie !== false;
+}
+
+async function health(it: Tercet): Promise<Record<string, unknown>> {
+  const answer = await fetch(`${(await it.url()).replace("ws:", "http:")}/healthz`);
+  return answer.json() as Promise<Record<string, unknown>>; // the shape is what the assertions look at
+}
+
+describe("tercet", parallel, () => {
+  test("listens, starts its workers, says ready; a worker is ready when it registered; SIGTERM ends it in order with 0", async (t) => {
+    const it = tercet(t);
+    it.spawn(`${HEAD}workers:\n  - ${slowWorker(it)}\n  - ${sleeper(it, "next", ", depends_on: [slow]")}\n`);
+    await it.entered("next", "ready");
+    await it.logged((line) => line.worker === "slow" && line.stream === "stdout" && line.msg === "serving");
+    const caller = await connect({ url: await it.url(), reconnect: false });
+    assert.equal(await caller.call("slow::wait", { ms: 0 }), (await it.entered("slow", "ready")).pid);
+    await caller.close();
+    it.signal("SIGTERM");
+    assert.equal(await it.exited(), 0);
+    const stopped = it.lines.filter(({ state }) => state === "stopped").map(({ worker }) => worker);
+    assert.deepEqual(stopped, ["next", "slow"]);
+    assert.deepEqual(it.workers(), []);
+  });
+
+  test("lets calls in flight end before it goes, and new ones are refused", async (t) => {
+    const it = tercet(t).spawn("");
+    await it.exited();
+    it.code = undefined;
+    it.spawn(`${HEAD}workers:\n  - ${slowWorker(it)}\n`);
+    const caller = await connect({ url: await it.url(), reconnect: false, onEvent: () => {} });
+    await it.entered("slow", "ready");
+    await eventually("it serves", () =>
+      caller.call("slow::wait", { ms: 0 }).then(
+        () => true,
+        () => false,
+      ),
+    );
+    const slow = caller.call("slow::wait", { ms: 400 });
+    await caller.call("slow::wait", { ms: 0 });
+    it.signal("SIGINT");
+    await it.logged((line) => line.msg === "stopping: SIGINT");
+    await assert.rejects(caller.call("slow::wait", { ms: 0 }), { code: "overloaded" });
+    assert.equal(typeof (await slow), "number");
+    assert.equal(await it.exited(), 0);
+  });
+
+  test("says what was cut off and ends with 4 when a call does not end in time", async (t) => {
+    const it = tercet(t);
+    it.spawn(`server: { port: 0, drain_ms: 50 }\nworkers:\n  - ${slowWorker(it)}\n`);
+    const caller = await connect({ url: await it.url(), reconnect: false, onEvent: () => {} });
+    await it.entered("slow", "ready");
+    await eventually("it serves", () =>
+      caller.call("slow::wait", { ms: 0 }).then(
+        () => true,
+        () => false,
+      ),
+    );
+    const cut = assert.rejects(caller.call("slow::wait", { ms: 60_000 }));
+    await caller.call("slow::wait", { ms: 0 });
+    it.signal("SIGTERM");
+    assert.equal(await it.exited(), 4);
+    await it.lines.find((line) => line.msg.startsWith("1 calls were cut off"));
+    assert(it.lines.some((line) => line["callsLost"] === 1));
+    await cut;
+  });
+
+  test("kills at a second Ctrl-C and says so", async (t) => {
+    const it = tercet(t);
+    it.spawn(
+      `${HEAD}workers:\n  - { name: deaf, command: "trap '' TERM; echo up; while :; do sleep 1; done", ready: { log: up }, stop: { grace_ms: 600000 }, ${it.mark} }\n`,
+    );
+    await it.entered("deaf", "ready");
+    it.signal("SIGINT");
+    await it.entered("deaf", "stopping");
+    it.signal("SIGINT");
+    assert.equal(await it.exited(), 130);
+    assert(it.lines.some((line) => line.level === "warn" && /SIGINT again: killing/.test(line.msg)));
+    assert.deepEqual(it.workers(), []);
+  });
+
+  test("ends with 4 and the name when a worker had to be killed", async (t) => {
+    const it = tercet(t);
+    it.spawn(
+      `${HEAD}workers:\n  - { name: deaf, command: "trap '' TERM; echo up; while :; do sleep 1; done", ready: { log: up }, stop: { grace_ms: 100 }, ${it.mark} }\n`,
+    );
+    await it.entered("deaf", "ready");
+    it.signal("SIGTERM");
+    assert.equal(await it.exited(), 4);
+    assert(it.lines.some((line) => /killed, because they did not end in time: deaf/.test(line.msg)));
+  });
+
+  test("tells a taken port in one line and ends with 1, before any worker is started", async (t) => {
+    const first = tercet(t).spawn(`${HEAD}workers: []\n`);
+    const port = new URL(await first.url()).port;
+    const second = tercet(t);
+    second.spawn(`server: { port: ${port} }\nworkers:\n  - ${sleeper(second, "a")}\n`);
+    assert.equal(await second.exited(), 1);
+    assert.match(second.err, new RegExp(`^cannot listen on 127\\.0\\.0\\.1:${port}: [^\\n]*\\n$`));
+    assert.deepEqual(
+      second.lines.filter(({ worker }) => worker !== undefined),
+      [],
+    );
+  });
+
+  test("tells what is wrong with the configuration and ends with 1", async (t) => {
+    const it = tercet(t).spawn(
+      "server: { prot: 1 }\nworkers: [{ name: a, command: [nowhere-to-be-found] }]\n",
+    );
+    assert.equal(await it.exited(), 1);
+    assert.match(it.err, /config\.yaml:1:11: unknown key "prot"/);
+  });
+
+  test("leaves no worker and no supervisor behind when it is killed", async (t) => {
+    const it = tercet(t);
+    it.spawn(
+      `${HEAD}workers:\n  - ${sleeper(it, "a", ", stop: { grace_ms: 300 }")}\n  - { name: deaf, command: "trap '' TERM; setsid sleep 1000 & echo up; while :; do sleep 1; done", ready: { log: up }, stop: { grace_ms: 300 }, ${it.mark} }\n`,
+    );
+    await it.entered("a", "ready");
+    await it.entered("deaf", "ready");
+    const supervisor = it.supervisorPid();
+    assert(it.workers().length >= 3);
+    it.signal("SIGKILL");
+    await it.exited();
+    await eventually("all are gone", () => isGone(supervisor) && it.workers().length === 0);
+  });
+
+  test("replaces a supervisor that is killed; the engine goes on serving", async (t) => {
+    const it = tercet(t);
+    it.spawn(`${HEAD}workers:\n  - ${sleeper(it, "a")}\n`);
+    const first = await it.entered("a", "ready");
+    process.kill(it.supervisorPid(), "SIGKILL");
+    const second = await it.entered("a", "ready", 2);
+    assert.notEqual(second.pid, first.pid);
+    assert.deepEqual(it.workers(), [second.pid]);
+    assert.equal((await health(it))["status"], "ok");
+    const { out } = await it.run("ps");
+    assert.match(out, new RegExp(`a +ready +${second.pid}`));
+  });
+});
+
+describe("a configuration that becomes invalid", parallel, () => {
+  test("ends the engine with 3 after its workers, with positioned errors", async (t) => {
+    const it = tercet(t);
+    it.spawn(`${HEAD}workers:\n  - ${sleeper(it, "a")}\n`);
+    await it.entered("a", "ready");
+    await it.url();
+    it.write(`${HEAD}workers:\n  - { name: a, comand: [sleep] }\n`);
+    assert.equal(await it.exited(), 3);
+    assert.match(it.err, /config\.yaml:4:16: unknown key "comand"[\s\S]*did you mean "command"/);
+    assert(it.lines.some(({ worker, state }) => worker === "a" && state === "stopped"));
+    assert.deepEqual(it.workers(), []);
+  });
+
+  test("is kept out where reload.on_invalid is keep, and shown in /healthz and status until it is right again", async (t) => {
+    const it = tercet(t);
+    const good = `server: { port: 0 }\nreload: { settle_ms: 40, on_invalid: keep }\nworkers:\n  - ${sleeper(it, "a")}\n`;
+    it.spawn(good);
+    const { pid } = await it.entered("a", "ready");
+    await it.url();
+    it.write(`${good}  - {`);
+    await it.logged((line) => /going on with the last good one/.test(line.msg));
+    assert.equal((await health(it))["config"], "invalid");
+    assert.match((await it.run("status")).out, /INVALID, the last good one[\s\S]*config\.yaml:5:/);
+    it.write(`${good}  - ${sleeper(it, "b")}\n`);
+    await it.entered("b", "ready");
+    assert.equal((await health(it))["config"], "in_force");
+    assert.match((await it.run("ps")).out, new RegExp(`a +ready +${pid}`));
+  });
+
+  test("is read on SIGHUP as well", async (t) => {
+    const it = tercet(t);
+    it.spawn(`server: { port: 0 }\nreload: { watch: false }\nworkers: []\n`);
+    await it.url();
+    it.write(`server: { port: 0 }\nreload: { watch: false }\nworkers:\n  - ${sleeper(it, "a")}\n`);
+    it.signal("SIGHUP");
+    await it.entered("a", "ready");
+    await it.logged((line) => line.msg === "configuration applied");
+  });
+});
+
+test("without a configuration file the defaults hold, and a file that was named must be there", {
+  timeout: 30_000,
+}, async () => {
+  const { code, err } = await runTercet(["--config", "/nowhere/config.yaml"]);
+  assert.equal(code, 1);
+  assert.match(err, /\/nowhere\/config\.yaml: config file not found/);
+});
