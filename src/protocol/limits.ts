@@ -21,6 +21,8 @@ export const JSON_INTEGER_DIGITS_MAX = 4_300;
 
 /** Bytes of a function id, a trigger id, a namespace: long enough for any sane name, short enough to be copied about. */
 export const ID_BYTES_MAX = 1_024;
+/** Ids of functions that are no more, kept for the answers of calls that outlive them. */
+export const FORMER_IDS_MAX = 4_096;
 /** Characters of a worker's name and description; the reference cuts there. */
 export const WORKER_TEXT_CHARS_MAX = 280;
 /** The deadline a caller may ask for: a day. Ticks stay far below 2^31. */

@@ -5,6 +5,7 @@
 
 import { CodedError, ErrorCode } from "../protocol/error.js";
 import { RoutingTable, Target } from "../router/routing-table.js";
+import { FormerIds } from "./former-ids.js";
 import { DEFAULT_KEY, Names, type NamespaceKey } from "./names.js";
 import { OfferState, Offers, OfferWord } from "./offers.js";
 import { type FunctionRule, matches, SHARE_NAMES, Share } from "./share.js";
@@ -33,6 +34,7 @@ export class Functions {
   readonly offers: Offers;
   readonly routes: RoutingTable;
   readonly slots: Slots<"function">;
+  readonly formerIds = new FormerIds();
   /** Grows with every change; what a feed resumes from. */
   revision = 0;
   readonly #first: Int32Array;
@@ -127,6 +129,18 @@ export class Functions {
     const owner = this.offers.get(this.#serving[fn]!, OfferWord.connection);
     this.#touch();
     return { fn, state, owner, offer };
+  }
+
+  /** Does a connection offer this function, serving or standing by? */
+  isOffered(
+    connection: number,
+    namespace: NamespaceKey,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): boolean {
+    const fn = this.names.find(namespace, bytes, start, end);
+    return fn !== 0 && this.#offerOf(fn, connection) !== 0;
   }
 
   /** Removes a connection's offer by name. False when it has none. */
@@ -288,8 +302,10 @@ export class Functions {
 
   #offer(fn: number, connection: number, state: OfferState): number {
     const offer = this.offers.take(fn, connection, state);
-    if (offer === 0)
+    if (offer === 0) {
+      if (this.#first[fn] === 0) this.#remove(fn); // made for this offer
       throw new CodedError(ErrorCode.LimitReached, "Cannot register: the engine's table of offers is full");
+    }
     this.#linkToFunction(offer, fn);
     this.#linkToConnection(offer, connection);
     return offer;
@@ -346,7 +362,9 @@ export class Functions {
   }
 
   #remove(fn: number): void {
-    this.routes.withdraw(this.slots.handleOf(fn));
+    const handle = this.slots.handleOf(fn);
+    this.routes.withdraw(handle);
+    this.formerIds.add(handle, this.names.idBytes(fn));
     this.names.remove(fn);
     this.slots.free(fn);
     this.#shared.delete(fn);

@@ -127,6 +127,7 @@ export class Names {
   #isName(index: number, namespace: NamespaceKey, bytes: Uint8Array, start: number, end: number): boolean {
     const prefix = namespace.bytes;
     if (this.#length[index] !== prefix.length + end - start) return false;
+    if (this.#namespaceLength[index] !== prefix.length - 1) return false; // both halves may hold a NUL of their own
     const stored = this.#store.bytes;
     let at = this.#at[index]!;
     for (let from = 0; from < prefix.length; from++, at++) if (stored[at] !== prefix[from]) return false;

@@ -80,7 +80,9 @@ export class Slots<Of extends string> {
   /** The index of an open handle, or 0 when the handle is stale or never was. */
   indexOf(handle: Handle<Of>): number {
     const index = handle & INDEX_MASK;
-    if (index > this.capacity || this.generations[index] !== handle >>> INDEX_BITS) return 0;
+    const generation = handle >>> INDEX_BITS;
+    // Generation 0 is what an index that was never used reads as: no handle has it.
+    if (generation === 0 || index > this.capacity || this.generations[index] !== generation) return 0;
     return index;
   }
 

@@ -52,6 +52,8 @@ export class Calls {
   readonly baggage = new Map<number, Uint8Array>();
   /** By connection that has cancelled: its open calls by their numbers. */
   readonly #made = new Map<number, Map<number, number>>();
+  /** The function id as the caller spelled it, by slot, of calls to no registered function (enqueue). */
+  readonly spelledIds = new Map<number, Uint8Array>();
   readonly #limits: Limits;
   readonly #metrics: Metrics;
   readonly #functions: Functions;
@@ -117,6 +119,11 @@ export class Calls {
     return this.#functions.slots.indexOf(fn);
   }
 
+  /** The id of a function that is no more, if it is remembered. */
+  formerId(fn: number): Uint8Array | undefined {
+    return this.#functions.formerIds.get(fn);
+  }
+
   /** Time of a call, in milliseconds: what the caller asks for within bounds, else the function's own, else the default. */
   timeoutMs(fn: number, askedMs: number): number {
     if (askedMs !== 0) return Math.min(askedMs >>> 0, CALL_TIMEOUT_MS_MAX);
@@ -154,7 +161,9 @@ export class Calls {
   /** Ends a call whose end its caller has been, or need not be, told of. */
   leave(slot: number): void {
     const at = slot * CALL_WORDS;
-    if ((this.inFlight.words[at + CallWord.flags]! & Flag.Baggage) !== 0) this.baggage.delete(slot);
+    const flags = this.inFlight.words[at + CallWord.flags]!;
+    if ((flags & Flag.Baggage) !== 0) this.baggage.delete(slot);
+    if ((flags & Flag.SpelledId) !== 0) this.spelledIds.delete(slot);
     if (this.#made.size > 0)
       this.#forgetMade(slot, this.inFlight.words[at]!, this.inFlight.words[at + CallWord.call]!);
     this.inFlight.leave(slot);

@@ -42,11 +42,14 @@ export class Departures {
     for (const observer of this.#observers) observer.metadataUpdated(worker);
   }
 
-  /** Functions first, so that a caller who tries again meets `function_not_found` and not a dead worker; then calls; then the name. */
+  /**
+   * Calls, functions, the name, in one go: nobody else is heard in between, so a caller who tries again meets `function_not_found` and not a dead
+   * worker. Calls come first because their answers name their functions.
+   */
   depart(worker: Worker): void {
     const { index } = worker.connection;
-    this.#functions.unregisterAll(index);
     this.#calls.dropConnection(index);
+    this.#functions.unregisterAll(index);
     this.#workers.remove(worker);
     for (const observer of this.#observers) observer.disconnected(worker);
     this.#log.debug({ worker: worker.id, name: worker.name }, "worker disconnected");

@@ -32,7 +32,7 @@ export class Enqueue {
     const ticket = envelope.idStart < 0 ? 0 : this.#calls.enter(from.index, 0, ENGINE, 0, this.#timeoutMs, 0);
     if (ticket === 0 && envelope.idStart >= 0)
       return this.#frames.refuse(from, envelope, ErrorCode.Overloaded, "The caller has too many calls open");
-    if (ticket !== 0) this.#frames.remember(ticket & INDEX_MASK, envelope);
+    if (ticket !== 0) this.#frames.rememberSpelled(ticket & INDEX_MASK, envelope);
     const provided = this.#engine.call(DEFAULT_NAMESPACE, PROVIDER_ID, input, this.#timeoutMs);
     const receipted = provided.then(
       () => JSON.stringify({ messageReceiptId: receipt }),

@@ -46,6 +46,8 @@ export const Flag = {
   Trace: 1,
   /** The caller's baggage waits in the calls' baggage map for the answer. */
   Baggage: 2,
+  /** The function id as the caller spelled it waits in the calls' map for the answer. */
+  SpelledId: 4,
 } as const;
 
 const PEER_WORDS = 4;

@@ -290,8 +290,8 @@ export class JsonControl {
         ErrorCode.FunctionIdReserved,
         "ids that begin with engine:: live in namespace default only",
       );
-    const had = functions.countOf(worker.connection.index);
-    if (had >= limits.functionsPerConnectionMax)
+    const isFull = functions.countOf(worker.connection.index) >= limits.functionsPerConnectionMax;
+    if (isFull && !functions.isOffered(worker.connection.index, worker.namespace, bytes, start, end))
       throw new CodedError(
         ErrorCode.LimitReached,
         `One connection has at most ${limits.functionsPerConnectionMax} functions`,

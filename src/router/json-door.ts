@@ -309,8 +309,9 @@ export class JsonDoor implements Door, AnswerSink {
       return this.#endInvalid(slot, "its error is no object with code and message");
     if (typeof error.code !== "string" || typeof error.message !== "string")
       return this.#endInvalid(slot, "the code and the message of its error must be strings");
-    const stacktrace =
-      "stacktrace" in error && typeof error.stacktrace === "string" ? error.stacktrace : undefined;
+    const stacktrace = "stacktrace" in error ? (error.stacktrace ?? undefined) : undefined;
+    if (stacktrace !== undefined && typeof stacktrace !== "string")
+      return this.#endInvalid(slot, "the stacktrace of its error must be a string");
     this.#o.crossing.errorAnswer(slot, Buffer.from(text, "utf8"), error.code, error.message, stacktrace);
   }
 
@@ -346,7 +347,7 @@ export class JsonDoor implements Door, AnswerSink {
     if (wantsAnswer)
       this.#o.frames.send(
         from,
-        brokenCallAnswer(id.toString("latin1"), salvagedString(found, "function_id") ?? ""),
+        brokenCallAnswer(id.toString("latin1"), salvagedString(found, "function_id") ?? "", status),
       );
   }
 
@@ -372,11 +373,15 @@ function isNamespace(key: NamespaceKey, bytes: Uint8Array, start: number, end: n
   return true;
 }
 
-function brokenCallAnswer(invocationId: string, functionId: string): object {
+function brokenCallAnswer(invocationId: string, functionId: string, status: number): object {
+  const isTooDeep = status === ScanStatus.TooDeep;
   return {
     type: "invocationresult",
     invocation_id: invocationId,
     function_id: functionId,
-    error: { code: ErrorCode.PayloadInvalid, message: "The frame is not JSON" },
+    error: {
+      code: isTooDeep ? ErrorCode.PayloadOutOfBounds : ErrorCode.PayloadInvalid,
+      message: isTooDeep ? `A frame has at most ${JSON_DEPTH_MAX} levels` : "The frame is not JSON",
+    },
   };
 }

@@ -162,6 +162,14 @@ export class JsonFrames {
     this.#calls.inFlight.words[slot * CALL_WORDS + CallWord.flags] = flags;
   }
 
+  /** As {@link remember}, for a call to no registered function: its answer names the function as the caller spelled it. */
+  rememberSpelled(slot: number, envelope: JsonEnvelope): void {
+    this.remember(slot, envelope);
+    const id = this.#arena.bytes.slice(envelope.functionStart, envelope.functionEnd);
+    this.#calls.spelledIds.set(slot, id);
+    this.#calls.inFlight.words[slot * CALL_WORDS + CallWord.flags]! |= Flag.SpelledId;
+  }
+
   /** Sends the answer of an entered call whose result lies in the arena; `start` -1 = no result. `idStart` … : the function id the executor gave. */
   sendResult(to: Connection, slot: number, start: number, end: number, idStart: number, idEnd: number): void {
     const at = to.outbox.reserve(this.#answerBytes(slot, idEnd - idStart) + span(start, end));
@@ -232,7 +240,8 @@ export class JsonFrames {
   #answerBytes(slot: number, functionBytes: number): number {
     const baggage = this.#calls.baggage.get(slot);
     const fn = this.#functionIndex(slot);
-    const nameBytes = fn === 0 ? functionBytes : Math.max(functionBytes, 6 * this.#names.idLength(fn));
+    const idLength = fn === 0 ? (this.#unlistedId(slot)?.length ?? 0) : this.#names.idLength(fn);
+    const nameBytes = Math.max(functionBytes, 6 * idLength);
     return ENVELOPE_BYTES + UUID_SPELLING_MAX + nameBytes + TRACEPARENT_BYTES_MAX + (baggage?.length ?? 0);
   }
 
@@ -252,9 +261,17 @@ export class JsonFrames {
   /** The id the caller used: as the executor echoed it when that is right, else as it is registered. */
   #functionId(slot: number, idStart: number, idEnd: number): void {
     const fn = this.#functionIndex(slot);
-    const isEcho = idEnd > idStart && (fn === 0 || this.#names.isId(fn, this.#arena.bytes, idStart, idEnd));
+    const isEcho = fn !== 0 && idEnd > idStart && this.#names.isId(fn, this.#arena.bytes, idStart, idEnd);
     if (isEcho) return this.#writer.span(idStart, idEnd);
-    if (fn !== 0) this.#writer.bytes(Buffer.from(JSON.stringify(this.#names.id(fn)).slice(1, -1), "utf8"));
+    this.#writer.bytes(fn === 0 ? (this.#unlistedId(slot) ?? NOTHING) : escapedId(this.#names.id(fn)));
+  }
+
+  /** The id of a call whose function is not registered (any more), as it stands between the quotes of a JSON string. */
+  #unlistedId(slot: number): Uint8Array | undefined {
+    const spelled = this.#calls.spelledIds.get(slot);
+    if (spelled !== undefined) return spelled;
+    const former = this.#calls.formerId(this.#calls.inFlight.words[slot * CALL_WORDS + CallWord.function]!);
+    return former === undefined ? undefined : escapedId(Buffer.from(former).toString("utf8"));
   }
 
   #answerTail(to: Connection, at: number, slot: number): void {
@@ -282,6 +299,12 @@ export class JsonFrames {
     this.#arena.bytes.set(text, at);
     to.outbox.commit(at, at + text.length);
   }
+}
+
+const NOTHING = new Uint8Array(0);
+
+function escapedId(id: string): Uint8Array {
+  return Buffer.from(JSON.stringify(id).slice(1, -1), "utf8");
 }
 
 function span(start: number, end: number): number {
