@@ -3,6 +3,7 @@
 import type { Case } from "../case.js";
 import { callCases } from "./call.js";
 import { cast } from "./cast.js";
+import { fleetCases } from "./fleet.js";
 import { latencyCases } from "./latency.js";
 
-export const CASES: Case[] = [...callCases, ...latencyCases, cast];
+export const CASES: Case[] = [...callCases, ...latencyCases, cast, ...fleetCases];

@@ -1,7 +1,7 @@
 // What a call costs the worker SDK: its caller half and its executor half, each in a process of its own, over a router in a
 // third: a relay that forwards frames without looking inside, or the engine.
 //
-//   node dist/bench/micro/worker.js [outstanding = 64] [seconds = 3] [payload bytes = 128] [relay | engine]
+//   node dist/bench/load/worker-over-relay.js [outstanding = 64] [seconds = 3] [payload bytes = 128] [relay | engine]
 //
 // Every process reports its own CPU time per call.
 
