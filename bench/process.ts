@@ -34,8 +34,8 @@ export function onPath(command: string): boolean {
   }
 }
 
-function pinnedCommand(core: Core, command: string[]): [string, string[]] {
-  const whole = pinned ? ["taskset", "-c", String(CORE[core]), ...command] : command;
+function pinnedCommand(core: Core | "any", command: string[]): [string, string[]] {
+  const whole = pinned && core !== "any" ? ["taskset", "-c", String(CORE[core]), ...command] : command;
   return [whole[0] ?? "", whole.slice(1)];
 }
 
@@ -80,6 +80,8 @@ export interface Router {
 export interface SpawnOptions {
   /** Options of Node itself, such as `--cpu-prof`. */
   nodeOptions?: string[];
+  /** Not pinned: where all processes of a cell share all cores. */
+  anyCore?: boolean;
   /** Compiled tree to run; by default this one. */
   dist?: string;
 }
@@ -91,7 +93,7 @@ export async function startControl(
   options: SpawnOptions = {},
 ): Promise<Router> {
   const script = join(DIST, "bench/control", `${name}.js`);
-  const [command, rest] = pinnedCommand("router", [
+  const [command, rest] = pinnedCommand(options.anyCore ? "any" : "router", [
     process.execPath,
     ...(options.nodeOptions ?? []),
     script,
@@ -110,7 +112,7 @@ export async function startEngine(options: SpawnOptions = {}): Promise<Router> {
   const config = join(folder, "config.yaml");
   writeFileSync(config, engineConfig(port));
   const script = join(options.dist ?? DIST, "src/main.js");
-  const [command, rest] = pinnedCommand("router", [
+  const [command, rest] = pinnedCommand(options.anyCore ? "any" : "router", [
     process.execPath,
     ...(options.nodeOptions ?? []),
     script,
@@ -204,7 +206,7 @@ export class LoadProcess {
 
   constructor(script = "generator", core: Core | "any" = "load") {
     const path = join(DIST, "bench/load", `${script}.js`);
-    const [command, rest] = core === "any" ? [process.execPath, []] : pinnedCommand(core, [process.execPath]);
+    const [command, rest] = pinnedCommand(core, [process.execPath]);
     this.#child = watched(fork(path, [], { execPath: command, execArgv: rest, serialization: "advanced" }));
   }
 

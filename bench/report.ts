@@ -30,10 +30,18 @@ function line(row: Row, widest: number, highest: number): string {
     row.kind === "tercet" ? cyan(`▸ ${title}`) : `  ${title}`,
     figure(row.figure).padStart(14),
     dim(bar(row.figure.value / highest)),
-    dim(Object.values(row.others).slice(0, 1).map(figure).join("").padStart(9)),
+    dim(beside(row).padStart(9)),
     row.ratios.map(ratio).join("   "),
   ];
   return cells.join("  ").trimEnd();
+}
+
+/** The first of the other figures, named unless its unit says what it is. */
+function beside(row: Row): string {
+  const [first] = Object.entries(row.others);
+  if (first === undefined) return "";
+  const [name, value] = first;
+  return value.unit === "/s" || value.unit === row.figure.unit ? figure(value) : `${name} ${figure(value)}`;
 }
 
 function bar(share: number): string {

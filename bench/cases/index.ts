@@ -5,5 +5,6 @@ import { callCases } from "./call.js";
 import { cast } from "./cast.js";
 import { fleetCases } from "./fleet.js";
 import { latencyCases } from "./latency.js";
+import { sdk } from "./sdk.js";
 
-export const CASES: Case[] = [...callCases, ...latencyCases, cast, ...fleetCases];
+export const CASES: Case[] = [...callCases, ...latencyCases, cast, ...fleetCases, sdk];
