@@ -5,6 +5,7 @@ import { callCases } from "./call.js";
 import { cast } from "./cast.js";
 import { fleetCases } from "./fleet.js";
 import { latencyCases } from "./latency.js";
+import { microCases } from "./micro.js";
 import { sdk } from "./sdk.js";
 
-export const CASES: Case[] = [...callCases, ...latencyCases, cast, ...fleetCases, sdk];
+export const CASES: Case[] = [...callCases, ...latencyCases, cast, ...fleetCases, sdk, ...microCases];
