@@ -6,6 +6,7 @@ import { cast } from "./cast.js";
 import { fleetCases } from "./fleet.js";
 import { latencyCases } from "./latency.js";
 import { microCases } from "./micro.js";
+import { routes } from "./routes.js";
 import { sdk } from "./sdk.js";
 
-export const CASES: Case[] = [...callCases, ...latencyCases, cast, ...fleetCases, sdk, ...microCases];
+export const CASES: Case[] = [...callCases, ...latencyCases, cast, ...fleetCases, sdk, routes, ...microCases];
