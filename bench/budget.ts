@@ -3,6 +3,8 @@
 // A number here is a promise to whoever runs `npm run bench`; the gate allows `GATE_SLACK` on top, because medians of
 // short slices on a shared machine move by that much between two runs of the same tree.
 
+import type { PathName, Traffic } from "./cases/sides.js";
+
 /** Bars of one row: control name → highest ratio; or, for what has no control, unit → highest figure. */
 export type Bars = Record<string, number>;
 
@@ -57,5 +59,87 @@ export function barsOf(caseName: string, row: string): Bars {
   return REACH[caseName]?.[row] ?? {};
 }
 
-/** How far above its bar a row may be before the gate fails. */
+/** How far above its bar a row may be before the gate without a base fails: two runs of one tree differ by a tenth on a quiet machine, by a quarter on a shared one. */
 export const GATE_SLACK = 1.25;
+
+/** When the slices of the control differ by more than this (see `spread`), a ratio over its budget says nothing. */
+export const CONTROL_SPREAD_MAX = 0.12;
+
+export interface GateCase {
+  name: string;
+  path: PathName;
+  control: "gathered" | "pooled" | "json-corked" | "json-relay" | "relay";
+  traffic: Traffic;
+  /** Highest head ÷ base. */
+  budget: number;
+  why: string;
+  quick: boolean;
+}
+
+const one = (payloadBytes: number, outstanding: number): Traffic => ({
+  callers: 1,
+  workers: 1,
+  outstanding,
+  payloadBytes,
+});
+
+/**
+ * What is compared with a base revision. Medians of seven turns of two builds of one tree differed by up to 4 % (msgpack
+ * coalesced, where a call is a fifth of a microsecond) and 3 % elsewhere; each budget is that and a little.
+ */
+export const GATE_CASES: GateCase[] = [
+  {
+    name: "call-128-64",
+    path: "coalesced",
+    control: "gathered",
+    traffic: one(128, 64),
+    budget: 1.07,
+    why: "the main path; one object per call costs a tenth of it",
+    quick: true,
+  },
+  {
+    name: "call-128-1024",
+    path: "coalesced",
+    control: "gathered",
+    traffic: one(128, 1024),
+    budget: 1.08,
+    why: "a fifth of a microsecond: 15 ns are the budget",
+    quick: true,
+  },
+  {
+    name: "call-128-64",
+    path: "single",
+    control: "gathered",
+    traffic: one(128, 64),
+    budget: 1.06,
+    why: "the price of a frame, most of it uWebSockets' own",
+    quick: false,
+  },
+  {
+    name: "call-128-64",
+    path: "json",
+    control: "json-corked",
+    traffic: one(128, 64),
+    budget: 1.06,
+    why: "scan, patch, relay: what official SDKs see",
+    quick: true,
+  },
+  {
+    name: "call-1024-1024",
+    path: "json",
+    control: "json-corked",
+    traffic: one(1024, 1024),
+    budget: 1.06,
+    why: "payload bytes weigh more than calls here",
+    quick: false,
+  },
+  {
+    name: "pairs-64",
+    path: "single",
+    control: "relay",
+    traffic: { callers: 64, workers: 64, outstanding: 1, payloadBytes: 128 },
+    budget: 1.06,
+    why: "nothing to gather: the outbox must cost nothing",
+    quick: false,
+  },
+];

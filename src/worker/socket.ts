@@ -2,7 +2,7 @@
 // provide it. Loaded when a connection is made, so that a browser never asks for the other file.
 //
 // In Node the `ws` package is used even where a global WebSocket exists (22 and newer): with it a call costs 0.6 µs
-// in each half, with the global one 1.1 (bench/micro/worker.ts, 64 calls outstanding of 128 bytes).
+// in each half, with the global one 1.1 (bench/load/worker-over-relay.ts, 64 calls outstanding of 128 bytes).
 
 export interface Socket {
   /** Hands over one binary message; the bytes are the socket's from now on. */
