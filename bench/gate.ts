@@ -54,7 +54,7 @@ interface Base {
 
 function buildBase(revision: string): Base {
   const folder = join(mkdtempSync(join(tmpdir(), "tercet-gate-")), "tree");
-  const git = (...args: string[]) => execFileSync("git", args, { stdio: ["ignore", "ignore", "inherit"] });
+  const git = (...args: string[]) => execFileSync("git", args, { stdio: "pipe" });
   git("worktree", "add", "--detach", "--force", folder, revision);
   const remove = () => {
     git("worktree", "remove", "--force", folder);
@@ -62,10 +62,8 @@ function buildBase(revision: string): Base {
   };
   try {
     symlinkSync(resolve("node_modules"), join(folder, "node_modules"));
-    execFileSync("npm", ["run", "--silent", "build"], {
-      cwd: folder,
-      stdio: ["ignore", "ignore", "inherit"],
-    });
+    // The build's warnings are the base's own affair; when it fails, the error carries what it wrote.
+    execFileSync("npm", ["run", "--silent", "build"], { cwd: folder, stdio: "pipe" });
   } catch (error) {
     remove();
     throw error;
