@@ -95,7 +95,9 @@ export class Outbox {
   #chunk = 0;
   #capacity = 0;
   #length = 0;
-  #frames = 0;
+  /** Full chunks of this turn, before the current one: where, how long, where, how long, … Only of JSON peers. */
+  #full: number[] = [];
+  #fullBytes = 0;
   /** It stands in the list of this turn. */
   #isListed = false;
   /** Bytes that uWebSockets holds because the kernel would not take them. */
@@ -122,7 +124,7 @@ export class Outbox {
 
   /** Bytes waiting for this peer: gathered here plus held by uWebSockets. */
   get load(): number {
-    return this.#length + this.#buffered;
+    return this.#fullBytes + this.#length + this.#buffered;
   }
 
   /** Asks uWebSockets what it still holds, when that changed without a send of ours (drain, publish). */
@@ -172,7 +174,6 @@ export class Outbox {
     const isGathered = at >= this.#chunk && at < this.#chunk + this.#capacity;
     if (!isGathered) return this.#send(arena.bytes.subarray(at, end));
     if (this.#isText) arena.view.setUint32(at - LENGTH_BYTES, end - at, true);
-    this.#frames++;
     this.#length = end - this.#chunk;
   }
 
@@ -183,7 +184,7 @@ export class Outbox {
 
   /** Sends what was gathered, now. */
   flush(): void {
-    if (this.#length === 0) return this.#release();
+    if (this.#length === 0 && this.#fullBytes === 0) return this.#release();
     if (this.#socket !== null) this.#sendGathered(this.#socket);
     this.#release();
   }
@@ -191,9 +192,19 @@ export class Outbox {
   #sendGathered(socket: OutgoingSocket): void {
     const start = this.#chunk;
     const end = start + this.#length;
-    this.#length = 0;
     if (!this.#isText) return this.#send(this.#shared.arena.bytes.subarray(start, end));
-    if (this.#frames === 1) return this.#send(this.#shared.arena.bytes.subarray(start + LENGTH_BYTES, end));
+    for (let at = 0; at < this.#full.length; at += 2) {
+      const chunk = this.#full[at]!;
+      this.#sendChunk(socket, chunk, chunk + this.#full[at + 1]!);
+    }
+    this.#sendChunk(socket, start, end);
+  }
+
+  /** Sends the text frames of one chunk together. */
+  #sendChunk(socket: OutgoingSocket, start: number, end: number): void {
+    if (start === end) return;
+    const isOne = start + LENGTH_BYTES + this.#shared.arena.view.getUint32(start, true) === end;
+    if (isOne) return this.#send(this.#shared.arena.bytes.subarray(start + LENGTH_BYTES, end));
     corked.outbox = this;
     corked.start = start;
     corked.end = end;
@@ -237,7 +248,7 @@ export class Outbox {
   #makeRoom(bytes: number): void {
     const arena = this.#shared.arena;
     if (arena.isScarce) this.#shared.flush();
-    if (this.#capacity === LARGE_BYTES) this.flush();
+    if (this.#capacity === LARGE_BYTES) this.#chunkIsFull();
     const needed = this.#length + bytes;
     const isSmall = needed <= SMALL_BYTES;
     const chunk = isSmall ? arena.takeSmall() : arena.takeLarge();
@@ -247,9 +258,23 @@ export class Outbox {
     this.#capacity = isSmall ? SMALL_BYTES : LARGE_BYTES;
   }
 
+  /**
+   * Records leave now. Text frames wait for the end of the turn: inside of a message handler the sender holds the only cork, so each would be a system call of
+   * its own (9.8 µs a call instead of 3 with 1,024 JSON calls outstanding).
+   */
+  #chunkIsFull(): void {
+    if (!this.#isText) return this.flush();
+    this.#full.push(this.#chunk, this.#length);
+    this.#fullBytes += this.#length;
+    this.#length = 0;
+    this.#capacity = 0;
+  }
+
   #release(): void {
     this.#length = 0;
-    this.#frames = 0;
+    for (let at = 0; at < this.#full.length; at += 2) this.#shared.arena.giveLarge(this.#full[at]!);
+    if (this.#fullBytes > 0) this.#full = [];
+    this.#fullBytes = 0;
     this.#releaseChunk();
   }
 
