@@ -1,5 +1,6 @@
-// The official npm SDK, quiet and quick to come back, as the tests of this folder use it.
+// What the tests of the official SDKs share: the npm SDK, quiet and quick to come back, and what the engine says of its workers.
 
+import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { type IIIClient, type InitOptions, registerWorker } from "iii-sdk";
 import type { Engine } from "../../src/engine.js";
@@ -61,4 +62,19 @@ export async function withdrawn(engine: Engine, ...ids: readonly string[]): Prom
     const rows = await functionRows(engine);
     return ids.every((id) => rows.every((row) => row.function_id !== id));
   });
+}
+
+/** Resolves once every call that was opened has ended. */
+export async function settled({ engine }: { readonly engine: Engine }): Promise<void> {
+  await eventually("no call is open", () => engine.stats().callsOpen === 0);
+  const { callsOpened, callsEnded } = engine.stats();
+  assert.equal(callsOpened, callsEnded);
+}
+
+/** A payload without what an engine adds to an object that comes from a worker. */
+export function withoutCaller(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  const { _caller_worker_id: caller, ...rest } = value as Record<string, unknown>; // an object, just seen
+  assert.equal(typeof caller, "string", "the caller's id is there");
+  return rest;
 }

@@ -10,7 +10,7 @@ import { proxyFor } from "../support/cuttable-proxy.js";
 import { eventually } from "../support/eventually.js";
 import { freePort } from "../support/free-port.js";
 import { type RunningEngine, runEngine } from "../support/running-engine.js";
-import { functionRows, iiiFor, offered, withdrawn, workerRows } from "./iii.js";
+import { functionRows, iiiFor, offered, settled, withdrawn, withoutCaller, workerRows } from "./iii.js";
 
 async function msgpackFor(t: TestContext, { url }: RunningEngine, name: string): Promise<Worker> {
   const worker = await connect({ url, name });
@@ -24,13 +24,6 @@ function startVictim(t: TestContext, { url }: RunningEngine, env: Record<string,
   return startChild(t, [process.execPath, path], {
     env: { III_URL: url, III_WORKER_NAME: "victim", ...env },
   });
-}
-
-/** Every call that was opened has ended, and none is left in the engine. */
-async function settled({ engine }: RunningEngine): Promise<void> {
-  await eventually("no call is open", () => engine.stats().callsOpen === 0);
-  const { callsOpened, callsEnded } = engine.stats();
-  assert.equal(callsOpened, callsEnded);
 }
 
 const TEXT = 'quotes " \\ / \b\f\n\r\t control \u0001 é 世界 🙂 \u2028';
@@ -47,14 +40,6 @@ const VALUES: readonly unknown[] = [
   [1, [2, [3]]],
   { [TEXT]: TEXT, nested: { deep: [{}, { a: null }] } },
 ];
-
-/** What an engine adds to an object that comes from a worker. */
-function withoutCaller(value: unknown): unknown {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
-  const { _caller_worker_id: caller, ...rest } = value as Record<string, unknown>; // an object, just seen
-  assert.equal(typeof caller, "string", "the caller's id is there");
-  return rest;
-}
 
 test("a worker announces itself and is listed with what it said", async (t) => {
   const { engine, url } = await runEngine(t);

@@ -10,6 +10,8 @@ import { eventually } from "./eventually.js";
 export interface ChildOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** "pipe": standard input stays open until the process is ended; default: none. */
+  readonly stdin?: "ignore" | "pipe";
 }
 
 export class Child {
@@ -21,7 +23,7 @@ export class Child {
   constructor(command: readonly string[], options: ChildOptions) {
     const [program = "", ...args] = command;
     const child = spawn(program, args, {
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: [options.stdin ?? "ignore", "pipe", "pipe"],
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
     });
@@ -51,7 +53,8 @@ export class Child {
     return this.ended;
   }
 
-  #read(stream: Readable): void {
+  #read(stream: Readable | null): void {
+    if (stream === null) return; // never: both are pipes
     createInterface({ input: stream }).on("line", (line) => this.lines.push(line));
   }
 }
