@@ -97,7 +97,8 @@ export class Engine {
       generationOf,
     );
     const { functions } = this;
-    this.calls = new Calls({ limits, clock, metrics, functions, workers, connections: server.connections });
+    const { connections, outboxes: loop } = server;
+    this.calls = new Calls({ limits, clock, metrics, functions, workers, connections, loop });
     const { calls } = this;
     this.departures = new Departures(workers, functions, calls, log);
     this.peer = new EnginePeer(calls, functions, log);

@@ -16,6 +16,8 @@ export const CONNECTIONS_MAX = 65_535;
 export const JSON_DEPTH_MAX = 127;
 /** Nesting of a payload, which sits inside the envelope. */
 export const PAYLOAD_DEPTH_MAX = JSON_DEPTH_MAX - 1;
+/** Nesting of a function's formats and metadata: in a listing they sit below the envelope, the result, its array and the function. */
+export const CARD_DEPTH_MAX = JSON_DEPTH_MAX - 4;
 /** Digits of an integer in a JSON frame: Python's `int` refuses longer ones with an exception. */
 export const JSON_INTEGER_DIGITS_MAX = 4_300;
 

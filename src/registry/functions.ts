@@ -73,6 +73,11 @@ export class Functions {
     return this.slots.open;
   }
 
+  /** How many more offers of new functions the tables surely hold. */
+  get room(): number {
+    return Math.min(this.slots.room, this.offers.room);
+  }
+
   /** Functions a connection offers, standbys included. */
   countOf(connection: number): number {
     return this.#countOf[connection]!;

@@ -47,6 +47,11 @@ export class Offers {
     return this.#slots.open;
   }
 
+  /** How many more can be taken. */
+  get room(): number {
+    return this.#slots.room;
+  }
+
   get(offer: number, word: number): number {
     return this.words[offer * OFFER_WORDS + word]!;
   }

@@ -49,6 +49,11 @@ export class Slots<Of extends string> {
     return this.#open;
   }
 
+  /** How many more can be taken now. */
+  get room(): number {
+    return this.#waiting + (this.capacity + 1 - this.#used);
+  }
+
   /** One above the highest index that was ever open: the end of loops over all. */
   get end(): number {
     return this.#used;

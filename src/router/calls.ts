@@ -42,6 +42,8 @@ export interface CallsOptions {
   functions: Functions;
   workers: Workers;
   connections: readonly (Connection | undefined)[];
+  /** Counts turns of the event loop. */
+  loop: { readonly turns: number };
 }
 
 export class Calls {
@@ -68,7 +70,7 @@ export class Calls {
     this.#workers = options.workers;
     this.connections = options.connections;
     this.inFlight = new InFlight(options.limits.callsOpenMax, options.limits.connectionsMax);
-    this.deadlines = new Deadlines(options.clock, this.inFlight, (slot) => this.#expire(slot));
+    this.deadlines = new Deadlines(options.clock, this.inFlight, options.loop, (slot) => this.#expire(slot));
   }
 
   attach(answers: { json: AnswerSink; msgpack: AnswerSink; engine: AnswerSink }, cancels: CancelSink): void {

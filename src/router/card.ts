@@ -3,6 +3,7 @@
 // Kept as text and read only when somebody lists functions. Only what JSON can say can be kept: anything else is refused at registration.
 
 import { ByteSink } from "../protocol/bytes.js";
+import { CARD_DEPTH_MAX } from "../protocol/limits.js";
 import { type Cursor, ElementError } from "../protocol/msgpack/cursor.js";
 import { msgpackToJson } from "../protocol/translate/msgpack-to-json.js";
 import { refusalMessage, TranslateStatus } from "../protocol/translate/status.js";
@@ -22,7 +23,7 @@ export function readCard(item: Cursor, position: number): Uint8Array {
       throw new ElementError(`description of function ${position} must be a str or nil`);
     writeKey(count++, key);
     item.raw();
-    const status = msgpackToJson(item.bytes, item.start, item.end, sink);
+    const status = msgpackToJson(item.bytes, item.start, item.end, sink, undefined, CARD_DEPTH_MAX);
     if (status !== TranslateStatus.Done)
       throw new ElementError(`${key} of function ${position}: ${refusalMessage()}`);
   }

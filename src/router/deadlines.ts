@@ -1,7 +1,8 @@
 // The one timer for all deadlines.
 //
 // Time is counted in ticks of 16 ms; each call hangs at its deadline's position of the wheel in the in-flight table. The timer runs only
-// while calls are open. A deadline is met at most two ticks late on an idle engine, never early.
+// while calls are open. A deadline is met at most two ticks late on an idle engine, never early: the clock is read once for the calls of a turn of the
+// event loop, so that calls entered after the loop stood still are not counted from before.
 
 import type { Clock } from "../clock.js";
 import type { InFlight } from "./in-flight.js";
@@ -9,15 +10,26 @@ import type { InFlight } from "./in-flight.js";
 export const TICK_MS = 16;
 
 export class Deadlines {
-  /** The tick it is now, kept by the timer: reading a clock for each call would cost more than the rest of entering it. */
+  /** The tick up to which deadlines have been looked at. */
   now = 0;
+  /** The tick it was when the clock was last read: reading it for each call would cost more than the rest of entering it. */
+  #read = 0;
+  #readInTurn = -1;
+  readonly #loop: { readonly turns: number };
   readonly #clock: Clock;
   readonly #inFlight: InFlight;
   readonly #expire: (slot: number) => void;
   readonly #startedMs: number;
   #stop: (() => void) | null = null;
 
-  constructor(clock: Clock, inFlight: InFlight, expire: (slot: number) => void) {
+  /** `loop.turns` counts turns of the event loop. */
+  constructor(
+    clock: Clock,
+    inFlight: InFlight,
+    loop: { readonly turns: number },
+    expire: (slot: number) => void,
+  ) {
+    this.#loop = loop;
     this.#clock = clock;
     this.#inFlight = inFlight;
     this.#expire = expire;
@@ -27,12 +39,13 @@ export class Deadlines {
   /** The tick at which a call that may take `timeoutMs` from now is over. Starts the timer when it rests. */
   tickAfter(timeoutMs: number): number {
     if (this.#stop === null) this.#start();
-    return (this.now + 1 + Math.ceil(timeoutMs / TICK_MS)) | 0;
+    if (this.#readInTurn !== this.#loop.turns) this.#readClock();
+    return (this.#read + 1 + Math.ceil(timeoutMs / TICK_MS)) | 0;
   }
 
   /** Milliseconds from now to a deadline, at least 1. */
   remainingMs(deadlineTick: number): number {
-    return Math.max(1, (deadlineTick - this.now - 1) * TICK_MS);
+    return Math.max(1, ((deadlineTick - this.#read - 1) | 0) * TICK_MS);
   }
 
   close(): void {
@@ -47,12 +60,17 @@ export class Deadlines {
 
   /** Goes through every tick since the last time: after a stall none is skipped. */
   #advance(): void {
-    const until = this.#tickNow();
-    while (this.now < until) {
+    this.#readClock();
+    while (this.now < this.#read) {
       this.now++;
       this.#inFlight.expireAt(this.now, this.#expire);
     }
     if (this.#inFlight.open === 0) this.close();
+  }
+
+  #readClock(): void {
+    this.#read = this.#tickNow();
+    this.#readInTurn = this.#loop.turns;
   }
 
   #tickNow(): number {

@@ -158,7 +158,7 @@ export class InFlight {
     while (slot !== 0) {
       const at = slot * CALL_WORDS;
       const next = this.words[at + CallWord.wheelNext]!;
-      if (this.words[at + CallWord.deadline]! - tick <= 0) expire(slot);
+      if (((this.words[at + CallWord.deadline]! - tick) | 0) <= 0) expire(slot); // ticks wrap with int32
       slot = next;
     }
   }

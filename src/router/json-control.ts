@@ -13,7 +13,7 @@ import {
   ScanStatus,
   ValueKind,
 } from "../protocol/json/scanner.js";
-import { ID_BYTES_MAX, JSON_DEPTH_MAX, JSON_INTEGER_DIGITS_MAX, type Limits } from "../protocol/limits.js";
+import { CARD_DEPTH_MAX, ID_BYTES_MAX, JSON_INTEGER_DIGITS_MAX, type Limits } from "../protocol/limits.js";
 import type { Functions } from "../registry/functions.js";
 import { DEFAULT_KEY, DEFAULT_NAMESPACE } from "../registry/names.js";
 import { OfferState } from "../registry/offers.js";
@@ -201,7 +201,7 @@ export class JsonControl {
 
   #register(worker: Worker, type: number, envelope: EnvelopeReader): void {
     const { scanner } = this.#o;
-    if (scanner.levels > JSON_DEPTH_MAX || scanner.digits > JSON_INTEGER_DIGITS_MAX)
+    if (scanner.levels > CARD_DEPTH_MAX + 1 || scanner.digits > JSON_INTEGER_DIGITS_MAX)
       return this.#dropped(worker, "a registration beyond the bounds of depth or digits");
     switch (type) {
       case MessageType.registerfunction:

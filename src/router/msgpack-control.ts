@@ -1,5 +1,6 @@
 // The control records of the msgpack wire: hello, register, unregister, resolve; and what happens to a peer that does not speak it.
 
+import { isUtf8 } from "node:buffer";
 import type { Clock } from "../clock.js";
 import type { Logger } from "../log.js";
 import { Metric, type Metrics } from "../metrics.js";
@@ -144,9 +145,8 @@ export class MsgpackControl {
       case Kind.Register:
         return this.#register(from, cursor);
       case Kind.Unregister:
-        return this.#unregister(from, cursor);
       case Kind.Resolve:
-        return this.#resolve(from, cursor);
+        return this.#numbered(from, kind, cursor);
       default:
         this.#o.metrics.add(Metric.records_unknown);
     }
@@ -227,17 +227,30 @@ export class MsgpackControl {
     if (!cursor.isArray()) throw new ElementError("functions must be an array");
     cursor.raw();
     const count = this.#list.open(cursor.bytes, cursor.start);
-    const had = mode === RegisterMode.Add ? this.#o.functions.countOf(worker.connection.index) : 0;
     const { functionsPerConnectionMax } = this.#o.limits;
-    if (had + count > functionsPerConnectionMax)
-      throw new CodedError(
-        ErrorCode.LimitReached,
-        `Cannot register ${count} functions beside ${had}: one connection may have ${functionsPerConnectionMax}`,
-      );
+    if (count > functionsPerConnectionMax) throw tooMany(count, 0, functionsPerConnectionMax);
     const entries = new Array<Entry>(count);
     for (let position = 0; position < count; position++)
       entries[position] = this.#entry(worker.namespace, position);
+    this.#checkRoom(worker, entries, cursor.bytes, mode);
     return entries;
+  }
+
+  /** Whether the connection and the tables have room for all of the list. What is offered already needs none; it is counted only when it matters. */
+  #checkRoom(worker: Worker, entries: readonly Entry[], bytes: Uint8Array, mode: number): void {
+    const { functions, limits } = this.#o;
+    const { index } = worker.connection;
+    const had = functions.countOf(index);
+    const ownMax = mode === RegisterMode.Add ? limits.functionsPerConnectionMax - had : entries.length;
+    if (entries.length <= ownMax && entries.length <= functions.room) return;
+    const isNew = (one: Entry) => !functions.isOffered(index, worker.namespace, bytes, one.start, one.end);
+    const added = entries.filter(isNew).length;
+    if (added > ownMax) throw tooMany(added, had, limits.functionsPerConnectionMax);
+    if (added > functions.room)
+      throw new CodedError(
+        ErrorCode.LimitReached,
+        `Cannot register ${added} functions: the engine has room for ${functions.room}`,
+      );
   }
 
   #entry(namespace: NamespaceKey, position: number): Entry {
@@ -256,6 +269,8 @@ export class MsgpackControl {
         `function ${position}: ids that begin with engine:: live in namespace default only`,
       );
     }
+    if (!isUtf8(item.bytes.subarray(start, end)))
+      throw new ElementError(`id of function ${position} must be UTF-8`);
     const fn = this.#o.functions.names.find(namespace, item.bytes, start, end);
     if (fn !== 0 && this.#o.functions.isBuiltin(fn))
       throw new CodedError(
@@ -311,8 +326,20 @@ export class MsgpackControl {
     this.#o.server.end(former.connection, CloseCode.Replaced, "replaced by a newer connection");
   }
 
-  #unregister(from: Connection, cursor: Cursor): void {
+  /** What is wrong behind the request's number is refused under that number. */
+  #numbered(from: Connection, kind: number, cursor: Cursor): void {
     const request = cursor.uint("request");
+    try {
+      if (kind === Kind.Unregister) this.#unregister(from, request, cursor);
+      else this.#resolve(from, request, cursor);
+    } catch (cause) {
+      if (!(cause instanceof ElementError)) throw cause;
+      this.#o.metrics.add(Metric.records_refused);
+      this.refuse(from, request, ErrorCode.InvalidRecord, cause.message);
+    }
+  }
+
+  #unregister(from: Connection, request: number, cursor: Cursor): void {
     const worker = this.#o.workers.of(from.index);
     if (!cursor.isArray()) throw new ElementError("ids must be an array");
     cursor.raw();
@@ -327,8 +354,7 @@ export class MsgpackControl {
     this.#send(from, [Kind.Unregistered, request, removed]);
   }
 
-  #resolve(from: Connection, cursor: Cursor): void {
-    const request = cursor.uint("request");
+  #resolve(from: Connection, request: number, cursor: Cursor): void {
     if (!cursor.isArray() || this.#general === null) throw new ElementError("names must be an array");
     cursor.raw();
     const list = this.#list;
@@ -412,6 +438,13 @@ function integer(map: Record<string, unknown>, key: string): number | null {
   if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > 0xffffffff)
     throw new ElementError(`hello.${key} must be an unsigned integer`);
   return value;
+}
+
+function tooMany(count: number, had: number, max: number): CodedError {
+  return new CodedError(
+    ErrorCode.LimitReached,
+    `Cannot register ${count} functions beside ${had}: one connection may have ${max}`,
+  );
 }
 
 function readShare(item: Cursor, position: number): Share {

@@ -66,11 +66,10 @@ export class MsgpackGeneral {
     if (next < 0) return MALFORMED;
     const cursor = this.#cursor;
     if (cursor.open(frame, at) < 1) return MALFORMED;
-    let kind = 0;
-    let call = 0;
+    const kind = cursor.isUint() ? cursor.uint("kind") : 0;
+    if (kind === 0) return MALFORMED;
+    let call = UNREAD;
     try {
-      kind = cursor.uint("kind");
-      if (kind === 0) return MALFORMED;
       if (!this.#o.control.isGreeted(from))
         return this.#o.control.greet(from, kind, cursor) ? next : MALFORMED_QUIET;
       if (kind <= Kind.Cancel) call = cursor.uint("call");
@@ -100,9 +99,9 @@ export class MsgpackGeneral {
 
   #invalid(from: Connection, kind: number, call: number, message: string): void {
     this.#o.metrics.add(Metric.records_refused);
+    if (call === UNREAD) return this.#o.control.refuse(from, null, ErrorCode.InvalidRecord, message);
     if (kind === Kind.Call) this.sendError(from, call, ErrorCode.InvalidRecord, message);
     else if (kind === Kind.Result || kind === Kind.Error) this.#endUnreadable(from, call, message);
-    else this.#o.control.refuse(from, null, ErrorCode.InvalidRecord, message);
   }
 
   /** An answer whose ticket can be read but whose rest cannot ends its call. */
@@ -371,6 +370,9 @@ export class MsgpackGeneral {
     for (const to of behind) to.subscribe(topic);
   }
 }
+
+/** The number of a record that has none, or whose number is none. */
+const UNREAD = -1;
 
 /** A record was refused and its connection is ending: nothing more of the frame is read, nothing more is said. */
 const MALFORMED_QUIET = MALFORMED;

@@ -47,6 +47,15 @@ export class Cursor {
     return this.#signed(head, what);
   }
 
+  /** Is the next element an unsigned integer up to 2^32 - 1, in any encoding? */
+  isUint(): boolean {
+    if (this.#left === 0) return false;
+    const head = this.bytes[this.at]!;
+    if (head <= 0x7f || (head >= 0xcc && head <= 0xce)) return true;
+    if (head >= 0xd0 && head <= 0xd2) return this.bytes[this.at + 1]! < 0x80;
+    return (head === 0xcf || head === 0xd3) && this.#u32(this.at + 1) === 0;
+  }
+
   /** True when the next element is nil or there is none; a nil is read. */
   nil(): boolean {
     if (this.#left === 0) return true;
