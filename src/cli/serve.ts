@@ -119,12 +119,13 @@ class Server {
     const engine = new SupervisedEngine(this.#engine);
     const onConfig = (config: Config): void => this.#takeOver(config);
     const start = { config: this.#status.config, url, engine, onConfig };
-    await this.#supervisor.start(start).then(
+    const started = this.#supervisor.start(start).then(
       () => this.#sayReady(url),
       (error: unknown) => {
         if (!this.#isEnding) throw error; // told to end while still starting: the supervisor went before it had answered
       },
     );
+    await Promise.race([started, ended]);
     return ended;
   }
 

@@ -3,6 +3,7 @@
 // The directory is watched rather than the file, because editors and Kubernetes replace files: in place, by renaming
 // over, by deleting and creating, by swapping a symbolic link. Whatever happened, somebody looks again once it
 // has been quiet for a while; what is in the file then decides.
+import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { watch } from "chokidar";
 
@@ -56,7 +57,42 @@ export function watchPaths(
   return { ready, close };
 }
 
-/** Watches one file wherever its name leads: any change beside it counts, for a symbolic link may have been swapped. */
+const LOOK_EVERY_MS = 500; // notices of the system may get lost when files are replaced in quick succession; a look cannot
+
+/**
+ * Watches one file wherever its name leads: any change beside it counts, for a symbolic link may have been swapped.
+ * Notices make it fast, a look at the file now and then makes it certain.
+ */
 export function watchFile(file: string, settleMs: number, onSettled: () => void): Watching {
-  return watchPaths([dirname(file)], { settleMs, depth: 0 }, onSettled);
+  let seen = signature(file);
+  const settled = (): void => {
+    seen = signature(file);
+    onSettled();
+  };
+  const watching = watchPaths([dirname(file)], { settleMs, depth: 0 }, settled);
+  let changing: string | undefined;
+  const look = setInterval(
+    () => {
+      const now = signature(file);
+      if (now !== seen && now === changing) settled(); // the same twice: it has come to rest
+      changing = now;
+    },
+    Math.max(LOOK_EVERY_MS, settleMs),
+  );
+  const close = (): Promise<void> => {
+    clearInterval(look);
+    return watching.close();
+  };
+  return { ready: watching.ready, close };
+}
+
+/** Changes when the file does, or another one takes its name. */
+function signature(file: string): string {
+  try {
+    const { dev, ino, size, mtimeNs, ctimeNs } = statSync(file, { bigint: true });
+    return `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`;
+  } catch (error) {
+    if (error instanceof Error && "code" in error) return String(error.code); // gone, or out of reach: a state like others
+    throw error;
+  }
 }

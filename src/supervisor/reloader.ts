@@ -29,6 +29,8 @@ export class Reloader {
   #config: Config;
   readonly #world: ReloaderWorld;
   #digest: string | undefined;
+  /** What the file says is not what is in force. */
+  #isRefusing = false;
   #queue: Promise<unknown> = Promise.resolve();
   #watching: Watching | undefined;
 
@@ -73,14 +75,23 @@ export class Reloader {
   }
 
   async #onFileEvent(): Promise<void> {
-    const outcome = await this.#inTurn(async (): Promise<ReloadOutcome> => {
+    const wasRefusing = this.#isRefusing;
+    const outcome = await this.#inTurn(async () => {
       const digest = await this.#digestSoon();
-      return digest !== undefined && digest === this.#digest ? { kind: "unchanged" } : this.#take(true);
+      return digest !== undefined && digest === this.#digest ? undefined : this.#take(true);
     });
-    if (outcome.kind !== "unchanged") this.#world.onReloaded(outcome);
+    if (outcome === undefined) return;
+    const isNews = outcome.kind !== "unchanged" || wasRefusing; // a file that was wrong and is right again is news
+    if (isNews) this.#world.onReloaded(outcome);
   }
 
   async #take(isMeant: boolean, draft?: Draft): Promise<ReloadOutcome> {
+    const outcome = await this.#look(isMeant, draft);
+    if (isMeant) this.#isRefusing = outcome.kind === "invalid" || outcome.kind === "restart_needed";
+    return outcome;
+  }
+
+  async #look(isMeant: boolean, draft?: Draft): Promise<ReloadOutcome> {
     if (isMeant) this.#digest = this.#digestNow();
     try {
       const open = this.#open(draft);

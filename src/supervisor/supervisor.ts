@@ -43,6 +43,8 @@ export interface SupervisorEvents {
   transition: [Transition];
   /** The configuration file changed, and this is what came of it. */
   reloaded: [ReloadOutcome];
+  /** A supervisor that took the place of another has begun its work. */
+  begun: [];
   /** Supervisors die faster than they can be replaced: the engine should end. */
   lost: [Error];
 }
@@ -92,7 +94,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#unsubscribe = this.#engine.onRegistration((change) =>
       this.#channel?.notify("registration", change),
     );
-    await this.#begin();
+    await this.#begin().catch((error: unknown) => {
+      if (this.#isStopping || !isClosed(error)) throw error;
+      return this.#begunByNext(); // it died while it was told; the one after it is told the same
+    });
   }
 
   status(): Promise<UnitStatus[]> {
@@ -139,7 +144,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#isStopping = true;
     this.#unsubscribe();
     const isGone = (error: unknown): StopReport[] => {
-      if (error instanceof ChannelError && error.code === "CHANNEL_CLOSED") return [];
+      if (isClosed(error)) return [];
       throw error;
     };
     const reports = await this.#ask((channel) => channel.request("shutdown", { reason, deadlineMs })).catch(
@@ -243,8 +248,22 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       return;
     }
     this.#fork();
-    void this.#begin().catch((error: unknown) => {
-      if (!(error instanceof ChannelError && error.code === "CHANNEL_CLOSED")) throw error; // its own exit starts the next one
+    void this.#begin().then(
+      () => this.emit("begun"),
+      (error: unknown) => {
+        if (!isClosed(error)) throw error; // its own exit starts the next one
+      },
+    );
+  }
+
+  #begunByNext(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.once("begun", resolve);
+      this.once("lost", reject);
     });
   }
+}
+
+function isClosed(error: unknown): boolean {
+  return error instanceof ChannelError && error.code === "CHANNEL_CLOSED";
 }
