@@ -4,7 +4,6 @@ import { Metric, type Metrics } from "../metrics.js";
 import { ByteSink } from "../protocol/bytes.js";
 import { CodedError, ErrorCode } from "../protocol/error.js";
 
-import { pack } from "../protocol/msgpack/general.js";
 import { CastMode, Kind } from "../protocol/msgpack/records.js";
 import { jsonToMsgpack } from "../protocol/translate/json-to-msgpack.js";
 import { msgpackToJson } from "../protocol/translate/msgpack-to-json.js";
@@ -104,8 +103,7 @@ export class Crossing {
   /** The metadata of a context as JSON text of its own; empty when there is none. */
   #metadataText(context: Context): Uint8Array | Problem {
     if (context.metadata === undefined) return NOTHING;
-    const packed = pack(context.metadata);
-    const problem = this.#toJson(packed, 0, packed.length, undefined);
+    const problem = this.#toJson(context.metadata, 0, context.metadata.length, undefined);
     return problem ?? this.#sink.written().slice();
   }
 

@@ -29,6 +29,17 @@ export class Cursor {
     return this.#left;
   }
 
+  /** Opens the map at `at`: its keys and values are read in turn. Returns how many members it has, or -1 when there is none. */
+  openMap(bytes: Uint8Array, at: number): number {
+    this.bytes = bytes;
+    const head = bytes[at]!;
+    if (head >= 0x80 && head <= 0x8f) this.#enter(at + 1, 2 * (head & 15));
+    else if (head === 0xde) this.#enter(at + 3, 2 * ((bytes[at + 1]! << 8) | bytes[at + 2]!));
+    else if (head === 0xdf) this.#enter(at + 5, 2 * this.#u32(at + 1));
+    else return -1;
+    return this.#left / 2;
+  }
+
   /** Elements not read yet. */
   get left(): number {
     return this.#left;
