@@ -2,16 +2,26 @@
 
 import { randomUUID } from "node:crypto";
 import type { Builtin } from "./builtin/builtin.js";
+import { createChannel } from "./builtin/create-channel.js";
 import { FunctionRows } from "./builtin/function-rows.js";
 import { functionInfo, listFunctions } from "./builtin/list-functions.js";
 import { listWorkers, WorkerRows, workerInfo } from "./builtin/list-workers.js";
 import { registerWorker } from "./builtin/register-worker.js";
+import { Channels } from "./channels/channels.js";
+import { ChannelRoute } from "./channels/socket-end.js";
 import { type Clock, systemClock } from "./clock.js";
 import type { Logger } from "./log.js";
 import { Metrics } from "./metrics.js";
 import { CloseCode } from "./protocol/error.js";
 import { EnvelopeScanner } from "./protocol/json/scanner.js";
-import { checkLimits, FUNCTIONS_MAX, LIMITS, type Limits } from "./protocol/limits.js";
+import {
+  CHANNEL_LIMITS,
+  type ChannelLimits,
+  checkLimits,
+  FUNCTIONS_MAX,
+  LIMITS,
+  type Limits,
+} from "./protocol/limits.js";
 import { Functions, type FunctionsObserver } from "./registry/functions.js";
 import type { FunctionRule } from "./registry/share.js";
 import { Workers } from "./registry/workers.js";
@@ -35,6 +45,8 @@ export interface EngineOptions {
   listeners?: readonly ListenAddress[];
   /** Bounds that differ from the defaults. */
   limits?: Partial<Limits>;
+  /** Bounds of channels that differ from the defaults. */
+  channelLimits?: Partial<ChannelLimits>;
   /** Which functions are shared, and which have a time of their own. */
   functions?: readonly FunctionRule[];
   log: Logger;
@@ -49,6 +61,7 @@ export interface EngineStats {
   callsOpened: number;
   callsEnded: number;
   callsOpen: number;
+  channelsOpen: number;
   counters: Readonly<Record<string, number>>;
 }
 
@@ -62,6 +75,7 @@ export class Engine {
   readonly server: Server;
   readonly peer: EnginePeer;
   readonly departures: Departures;
+  readonly channels: Channels;
   /** Where it listens, with the ports that were chosen. */
   readonly listeners: ListenAddress[] = [];
   readonly #log: Logger;
@@ -77,7 +91,10 @@ export class Engine {
     this.#log = log;
     const arena = new Arena(limits.callsOpenMax);
     const { metrics, workers } = this;
-    this.server = new Server({ limits, metrics, log, arena, health: () => this.#health() });
+    const channelLimits = { ...CHANNEL_LIMITS, ...options.channelLimits };
+    this.channels = new Channels({ limits: channelLimits, clock, metrics, log });
+    const routes = [new ChannelRoute(this.channels, limits.frameBytesMax)];
+    this.server = new Server({ limits, metrics, log, arena, routes, health: () => this.#health() });
     const { server } = this;
     const observer: FunctionsObserver = {
       changed: () => undefined,
@@ -185,6 +202,7 @@ export class Engine {
       callsOpened: inFlight.opened,
       callsEnded: inFlight.ended,
       callsOpen: inFlight.open,
+      channelsOpen: this.channels.open,
       counters: this.metrics.snapshot(),
     };
   }
@@ -203,6 +221,7 @@ export class Engine {
     const { callsOpen: callsLost } = await this.drain(options.drainMs ?? 0);
     this.server.close(CloseCode.GoingDown, "the engine is going down");
     this.calls.deadlines.close();
+    this.channels.close();
     this.#log.debug({ callsLost }, "engine closed");
     return { callsLost };
   }
@@ -232,6 +251,7 @@ export class Engine {
     this.serve(functionInfo(this.functions, this.workers, functionRows));
     this.serve(listWorkers(workerRows));
     this.serve(workerInfo(this.workers, this.functions, workerRows, functionRows));
+    this.serve(createChannel(this.channels));
     this.serve(registerWorker(this.workers, control, this.departures));
   }
 

@@ -30,6 +30,28 @@ export const WORKER_TEXT_CHARS_MAX = 280;
 /** The deadline a caller may ask for: a day. Ticks stay far below 2^31. */
 export const CALL_TIMEOUT_MS_MAX = 86_400_000;
 
+/** Messages a channel holds before its writer is stopped, when its maker does not say; the reference's. */
+export const CHANNEL_MESSAGES_DEFAULT = 64;
+export const CHANNEL_MESSAGES_MAX = 1_024;
+
+/** The bounds of channels. */
+export interface ChannelLimits {
+  /** Channels at once. */
+  channelsMax: number;
+  /** Bytes waiting in one channel above which its writer is stopped. What its socket gives in the same turn still comes: ten reads of 512 KiB, or one message. */
+  channelQueueBytesMax: number;
+  /** Bytes waiting in all channels above which every writer with something waiting is stopped. */
+  channelsQueuedBytesMax: number;
+  /** Bytes waiting in one channel above which it is cut, where a writer cannot be stopped. */
+  channelOverrunBytesMax: number;
+  /** Bytes handed to a reader's socket that the kernel has not taken, above which the channel holds back. */
+  channelSinkBytesMax: number;
+  /** How often old channels are looked for, in milliseconds. */
+  channelSweepMs: number;
+  /** Age at which a channel with an end that nobody took goes, in milliseconds. */
+  channelTtlMs: number;
+}
+
 export interface Limits {
   /** Bytes of one WebSocket message, either way in. */
   frameBytesMax: number;
@@ -72,6 +94,16 @@ export const LIMITS: Limits = {
   registrationNamespaceGraceMs: 5_000, // the reference's
   idleTimeoutS: 120, // SDKs ping every 20 s
   handshakeTimeoutMs: 10_000, // the reference's
+};
+
+export const CHANNEL_LIMITS: ChannelLimits = {
+  channelsMax: 65_536, // as connections
+  channelQueueBytesMax: 4 * MIB, // the default number of messages of the size that SDKs cut their writes to: 64 of 64 KiB
+  channelsQueuedBytesMax: 512 * MIB, // 128 channels at their bound
+  channelOverrunBytesMax: 64 * MIB, // the largest message
+  channelSinkBytesMax: MIB, // enough for the kernel never to wait for us
+  channelSweepMs: 60_000, // the reference's
+  channelTtlMs: 300_000, // the reference's
 };
 
 /** Throws the sentence of the first relation that does not hold. */

@@ -10,6 +10,7 @@ import { Slots } from "../registry/slots.js";
 import type { Arena } from "./arena.js";
 import { type CloseCodeValue, Connection, type ConnectionHandle } from "./connection.js";
 import { Outboxes } from "./outbox.js";
+import { type SocketRoute, serveRoute } from "./socket-route.js";
 import {
   type HttpRequest,
   type HttpResponse,
@@ -51,6 +52,8 @@ export interface ServerOptions {
   arena: Arena;
   /** Answers GET /healthz. */
   health: () => { isHealthy: boolean; body: object };
+  /** What else is served beside the workers' endpoint; default nothing. */
+  routes?: readonly SocketRoute[];
 }
 
 export class ListenError extends Error {
@@ -166,7 +169,8 @@ export class Server {
   }
 
   #route(app: TemplatedApp, listener: number): TemplatedApp {
-    const { limits } = this.#options;
+    const { limits, routes = [] } = this.#options;
+    for (const route of routes) serveRoute(app, route, (bytes) => this.#countReceived(bytes));
     return app
       .ws<Attached>("/", {
         maxPayloadLength: limits.frameBytesMax,
@@ -235,11 +239,15 @@ export class Server {
   }
 
   #message(connection: Connection, message: ArrayBuffer, isBinary: boolean): void {
-    const counts = this.#options.metrics.counts;
-    counts[Metric.frames_received]!++;
-    counts[Metric.bytes_received]! += message.byteLength;
+    this.#countReceived(message.byteLength);
     if (connection.isEnding) return;
     this.#doorOf(connection).received(connection, new Uint8Array(message), !isBinary);
+  }
+
+  #countReceived(bytes: number): void {
+    const counts = this.#options.metrics.counts;
+    counts[Metric.frames_received]!++;
+    counts[Metric.bytes_received]! += bytes;
   }
 
   #close(connection: Connection, code: number, reason: ArrayBuffer): void {

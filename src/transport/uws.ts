@@ -5,6 +5,7 @@
 // engine that looks healthy is worse than an error.
 
 import type * as UwsModule from "uWebSockets.js";
+import type { HttpResponse, WebSocket } from "uWebSockets.js";
 import { createRequire } from "node:module";
 
 export type {
@@ -65,4 +66,66 @@ export function loadUws(load: (name: string) => unknown = createRequire(import.m
       "What helps: Node 20 or 22 (any glibc from 2.27 on); for Node 24 and 26 a system with glibc 2.38 or newer;\n" +
       "or an official build of uWebSockets.js, named by TERCET_UWS=/path/to/uws.js. musl (Alpine) is not served by any build.",
   );
+}
+
+/** The Node ABIs for which `uWebSockets.js` (package @based/uws 6.0.1) carries uWebSockets.js 20.51.0, with which {@link WebSocketReading} was tried. */
+const READING_ABIS: ReadonlySet<string> = new Set(["108", "115", "127", "131"]);
+
+/** How often the idle timeout of resumed sockets is put off: it is 10 s, and swept in steps of 4 s. */
+const PUT_OFF_MS = 4_000;
+
+/**
+ * Stops and starts reading from a WebSocket.
+ *
+ * uWebSockets.js offers `pause` and `resume` for HTTP responses only, though they do nothing but change what the socket is polled for, and its idle timeout,
+ * and the socket under a response and the one under a WebSocket are the same structure. So the response's methods are called on the WebSocket: there
+ * is no other way to stop reading from one. Done with the build that this was tried with, and with no other.
+ *
+ * `resume` gives the socket a response's idle timeout of 10 s, which ends with the next message. Until then it is put off by pausing and resuming again.
+ */
+export class WebSocketReading {
+  readonly #pause: () => unknown;
+  readonly #resume: () => unknown;
+  readonly #resumed = new Set<WebSocket<unknown>>();
+  #timer: NodeJS.Timeout | null = null;
+  static #only: WebSocketReading | null = null;
+
+  private constructor(response: HttpResponse) {
+    this.#pause = response.pause;
+    this.#resume = response.resume;
+  }
+
+  /** The one for the build in use; null where it cannot be done. `response`: any. */
+  static of(response: HttpResponse): WebSocketReading | null {
+    const chosen = process.env["TERCET_UWS"] ?? "";
+    if (chosen !== "" || !READING_ABIS.has(process.versions.modules)) return null;
+    WebSocketReading.#only ??= new WebSocketReading(response);
+    return WebSocketReading.#only;
+  }
+
+  pause(socket: WebSocket<unknown>): void {
+    this.settled(socket);
+    this.#pause.call(socket);
+  }
+
+  resume(socket: WebSocket<unknown>): void {
+    this.#resume.call(socket);
+    this.#resumed.add(socket);
+    this.#timer ??= setInterval(() => this.#putOff(), PUT_OFF_MS).unref();
+  }
+
+  /** A message came, or the socket closed: its idle timeout is the WebSocket's own again. */
+  settled(socket: WebSocket<unknown>): void {
+    this.#resumed.delete(socket);
+  }
+
+  #putOff(): void {
+    for (const socket of this.#resumed) {
+      this.#pause.call(socket);
+      this.#resume.call(socket);
+    }
+    if (this.#resumed.size > 0 || this.#timer === null) return;
+    clearInterval(this.#timer);
+    this.#timer = null;
+  }
 }

@@ -1,0 +1,116 @@
+// All channels of an engine: made, found, swept.
+//
+// An entry lives until its channel is over, or until the sweep finds it old with an end that nobody took. `id` and `key` are UUIDs drawn by the engine; knowing
+// both is the only right to an end, so keys are compared in constant time.
+
+import { randomUUID, timingSafeEqual } from "node:crypto";
+import type { Clock } from "../clock.js";
+import type { Logger } from "../log.js";
+import { Metric, type Metrics } from "../metrics.js";
+import { CodedError, ErrorCode } from "../protocol/error.js";
+import type { ChannelLimits } from "../protocol/limits.js";
+import { Channel } from "./channel.js";
+
+export interface ChannelsOptions {
+  limits: ChannelLimits;
+  clock: Clock;
+  metrics: Metrics;
+  log: Logger;
+}
+
+/** What the channels of one engine share. */
+export interface ChannelShared {
+  readonly limits: ChannelLimits;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  /** Bytes that wait in all of them. */
+  queuedBytes: number;
+  /** Has {@link Channel.flush} called at the end of this turn. */
+  list(channel: Channel): void;
+  /** The channel is over. */
+  forget(channel: Channel): void;
+}
+
+export class Channels implements ChannelShared {
+  readonly limits: ChannelLimits;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  queuedBytes = 0;
+  readonly #clock: Clock;
+  readonly #byId = new Map<string, Channel>();
+  readonly #stopSweeping: () => void;
+  #dirty: Channel[] = [];
+
+  constructor({ limits, clock, metrics, log }: ChannelsOptions) {
+    this.limits = limits;
+    this.metrics = metrics;
+    this.log = log;
+    this.#clock = clock;
+    this.#stopSweeping = clock.every(limits.channelSweepMs, () => this.#sweep());
+  }
+
+  /** Channels that are not over. */
+  get open(): number {
+    return this.#byId.size;
+  }
+
+  /** Makes a channel that holds at most `messagesMax` messages before its writer is stopped. Throws CodedError when there are too many. */
+  create(messagesMax: number): Channel {
+    if (this.#byId.size >= this.limits.channelsMax)
+      throw new CodedError(
+        ErrorCode.LimitReached,
+        `Cannot create a channel: at most ${this.limits.channelsMax} are open at once`,
+      );
+    const channel = new Channel(randomUUID(), randomUUID(), this.#clock.monotonicMs(), messagesMax, this);
+    this.#byId.set(channel.id, channel);
+    this.metrics.add(Metric.channels_created);
+    return channel;
+  }
+
+  /** The channel of that id, if the key is its key. */
+  find(id: string, key: string): Channel | undefined {
+    const channel = this.#byId.get(id);
+    const isRight = equalInConstantTime(key, channel?.key ?? NO_KEY);
+    return isRight ? channel : undefined;
+  }
+
+  list(channel: Channel): void {
+    if (this.#dirty.length === 0) setImmediate(this.#endTurn);
+    this.#dirty.push(channel);
+  }
+
+  forget(channel: Channel): void {
+    if (this.#byId.delete(channel.id)) this.metrics.add(Metric.channels_ended);
+  }
+
+  /** Stops the sweep; for the end of the engine. */
+  close(): void {
+    this.#stopSweeping();
+  }
+
+  readonly #endTurn = (): void => {
+    const dirty = this.#dirty;
+    this.#dirty = [];
+    for (const channel of dirty) channel.flush();
+  };
+
+  #sweep(): void {
+    const before = this.#clock.monotonicMs() - this.limits.channelTtlMs;
+    for (const channel of this.#byId.values()) {
+      if (channel.createdAtMs >= before) return; // in the order in which they were made
+      if (!channel.isHalfOpen) continue;
+      this.metrics.add(Metric.channels_swept);
+      channel.sweep();
+    }
+  }
+}
+
+/** Compared with when there is no channel, so that a wrong id takes as long as a wrong key. */
+const NO_KEY = randomUUID();
+
+function equalInConstantTime(left: string, right: string): boolean {
+  const leftBytes = Buffer.from(left, "utf8");
+  const rightBytes = Buffer.from(right, "utf8");
+  if (leftBytes.length !== rightBytes.length) return false; // the length of a key is no secret
+  return timingSafeEqual(leftBytes, rightBytes);
+}
