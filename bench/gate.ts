@@ -2,8 +2,8 @@
 //
 //   npm run bench:gate -- --base REVISION    builds REVISION in a temporary folder and lets both engines take turns
 //                                            against the same control rows; fails where head ÷ base is over its budget
-//   npm run bench:gate                       without a base (a first or shallow clone): fails where a ratio to a
-//                                            control row is over its bar and the slack of budget.ts
+//   npm run bench:gate                       without a base (a first or shallow clone): fails where the ratio to the
+//                                            control row is over its budget
 //
 // When the control itself moves between slices, nothing can be said: the case is inconclusive and measured again.
 // Exit codes: 0 within budget · 1 beyond · 2 wrong usage · 3 still inconclusive after the last attempt.
@@ -14,9 +14,10 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { barsOf, CONTROL_SPREAD_MAX, GATE_CASES, GATE_SLACK, type GateCase } from "./budget.js";
+import { CONTROL_SPREAD_MAX, GATE_CASES, type GateCase } from "./budget.js";
 import { type Context, type Effort, FULL, type Row } from "./case.js";
 import { controlSide, engineSide } from "./cases/sides.js";
+import { TRACE_GC } from "./process.js";
 import { heading, machine, Progress, table } from "./report.js";
 import { cpuPerCall, type Side } from "./slices.js";
 
@@ -79,7 +80,7 @@ function sidesOf(one: GateCase, base: Base | undefined): Side[] {
     title: `${one.path}, this tree`,
   };
   if (base === undefined) {
-    return [control, { ...head, against: { [one.control]: barsOf(one.name, one.path)[one.control] } }];
+    return [control, { ...head, against: { [one.control]: one.alone } }];
   }
   const title = `${one.path}, base`;
   const engine = { ...head, name: "base", title, against: { [one.control]: undefined } };
@@ -92,24 +93,34 @@ function sidesOf(one: GateCase, base: Base | undefined): Side[] {
   ];
 }
 
-/** Judged by the ratio that the case is about, unless the control did not hold still. */
+/**
+ * Judged by garbage collections first, which are a count and do not depend on the weather: one object per call is a few
+ * per million, where its time would hide in the noise. Then by the ratio, unless the control did not hold still.
+ */
 export function judge(rows: Row[], one: GateCase, hasBase: boolean): Judged {
-  const control = rows.find(({ name }) => name === one.control);
-  const head = rows.find(({ name }) => name === "head");
-  const moved = control?.figure.spread ?? 0;
-  const against = hasBase ? "base" : one.control;
-  const ratio = head?.ratios.find((candidate) => candidate.control === against);
-  if (ratio === undefined) throw new Error(`${one.name} was not measured against ${against}`);
-  const most = hasBase ? one.budget : (barsOf(one.name, one.path)[one.control] ?? Number.NaN) * GATE_SLACK;
-  const said = `${ratio.value.toFixed(3)} × ${against}, budget ${most.toFixed(3)} (${one.why})`;
-  if (ratio.value <= most) return { verdict: "within", why: said };
-  if (moved > CONTROL_SPREAD_MAX) {
+  const head = row(rows, "head");
+  const collections = head.others["collections/M"]?.value ?? Number.NaN;
+  if (!(collections <= one.collectionsMax)) {
+    const found = `${collections.toFixed(2)} garbage collections per million calls`;
     return {
-      verdict: "inconclusive",
-      why: `${said}; but the control moved by ${(100 * moved).toFixed(0)} %`,
+      verdict: "beyond",
+      why: `${found}, at most ${one.collectionsMax}: something allocates per call`,
     };
   }
-  return { verdict: "beyond", why: said };
+  const [against, most] = hasBase ? ["base", one.budget] : [one.control, one.alone];
+  const ratio = head.ratios.find(({ control }) => control === against);
+  if (ratio === undefined) throw new Error(`${one.name} was not measured against ${against}`);
+  const why = `${ratio.value.toFixed(3)} × ${against}, at most ${most} (${one.why}); ${collections.toFixed(2)} collections/M`;
+  if (ratio.value <= most) return { verdict: "within", why };
+  const moved = row(rows, one.control).figure.spread ?? 0;
+  if (moved <= CONTROL_SPREAD_MAX) return { verdict: "beyond", why };
+  return { verdict: "inconclusive", why: `${why}; but the control moved by ${(100 * moved).toFixed(0)} %` };
+}
+
+function row(rows: Row[], name: string): Row {
+  const found = rows.find((candidate) => candidate.name === name);
+  if (found === undefined) throw new Error(`${name} was not measured`);
+  return found;
 }
 
 async function measured(one: GateCase, base: Base | undefined, context: Context): Promise<Judged> {
@@ -135,7 +146,7 @@ async function gate(): Promise<number> {
     const progress = new Progress(cases.length);
     const context: Context = {
       effort: quick ? QUICK_EFFORT : EFFORT,
-      engine: {},
+      engine: { nodeOptions: [TRACE_GC] },
       controlsOnly: false,
       progress: (what) => progress.step(what),
     };

@@ -6,7 +6,7 @@
 import { type ChildProcess, execFileSync, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { createServer } from "node:net";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -74,8 +74,14 @@ export interface Router {
   readonly name: string;
   readonly port: number;
   readonly pid: number;
+  /** Garbage collections so far; only of an engine started with {@link TRACE_GC}. */
+  collections(): number;
   stop(): Promise<void>;
 }
+
+/** Has V8 write a line for each garbage collection, which {@link Router.collections} counts. */
+export const TRACE_GC = "--trace-gc";
+const COLLECTION = /\b(?:Scavenge|Mark-Compact|Minor Mark-Compact)\b/g;
 
 export interface SpawnOptions {
   /** Options of Node itself, such as `--cpu-prof`. */
@@ -102,12 +108,25 @@ export async function startControl(
   const child = watched(spawn(command, rest, { stdio: ["ignore", "pipe", "inherit"] }));
   const line = await firstLine(child, name);
   const { port }: { port: number } = JSON.parse(line);
-  return { name, port, pid: pidOf(child), stop: () => ended(child) };
+  return { name, port, pid: pidOf(child), collections: () => 0, stop: () => ended(child) };
 }
 
-/** The engine as a user starts it, with a configuration that only names the port. */
+/** The engine as a user starts it, with a configuration that names a port and raises two bounds. */
 export async function startEngine(options: SpawnOptions = {}): Promise<Router> {
-  const port = await freePort();
+  for (let attempt = 1; ; attempt++) {
+    const engine = await startEngineOn(await freePort(), options);
+    if (engine !== undefined) return engine;
+    if (attempt === START_ATTEMPTS)
+      throw new Error(`the engine found its port taken ${attempt} times in a row`);
+  }
+}
+
+/** Between finding a free port and listening on it somebody else may take it: another router of the same cell, say. */
+const START_ATTEMPTS = 5;
+const PORT_TAKEN = /port is taken/;
+
+/** Undefined when the port was taken meanwhile. */
+async function startEngineOn(port: number, options: SpawnOptions): Promise<Router | undefined> {
   const folder = mkdtempSync(join(tmpdir(), "tercet-bench-"));
   const config = join(folder, "config.yaml");
   writeFileSync(config, engineConfig(port));
@@ -121,12 +140,41 @@ export async function startEngine(options: SpawnOptions = {}): Promise<Router> {
   ]);
   const child = watched(spawn(command, rest, { stdio: ["ignore", "pipe", "pipe"], cwd: folder }));
   const log = collect(child);
-  await reachable(port, child, log);
+  let collections = 0;
+  child.stdout?.on("data", (chunk: Buffer) => {
+    collections += chunk.toString().match(COLLECTION)?.length ?? 0;
+  });
   const stop = async () => {
     await ended(child, "SIGTERM");
     rmSync(folder, { recursive: true, force: true });
   };
-  return { name: "engine", port, pid: pidOf(child), stop };
+  try {
+    await healthy(port, child, log);
+  } catch (error) {
+    await stop();
+    if (PORT_TAKEN.test(log())) return undefined;
+    throw error;
+  }
+  return { name: "engine", port, pid: pidOf(child), collections: () => collections, stop };
+}
+
+/** Waits until the engine, and nobody else, answers on its port. */
+async function healthy(port: number, child: ChildProcess, log: () => string): Promise<void> {
+  const giveUpMs = Date.now() + READY_MS;
+  while (!(await answersHealth(port))) {
+    if (child.exitCode !== null) throw new Error(`the engine ended with ${child.exitCode}:\n${log()}`);
+    if (Date.now() > giveUpMs) throw new Error(`the engine is not ready after ${READY_MS} ms:\n${log()}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+async function answersHealth(port: number): Promise<boolean> {
+  try {
+    const response = await fetch(`http://127.0.0.1:${port}/healthz`);
+    return response.ok && (await response.text()).includes('"status":"ok"');
+  } catch {
+    return false; // nobody listens yet, or something that is not the engine does
+  }
 }
 
 /**
@@ -148,13 +196,25 @@ log:
 `;
 }
 
-/** `nats-server` from the PATH. */
+/** `nats-server` from the PATH; it picks a port and says which. */
 export async function startNats(): Promise<Router> {
-  const port = await freePort();
-  const [command, rest] = pinnedCommand("router", ["nats-server", "-a", "127.0.0.1", "-p", String(port)]);
-  const child = watched(spawn(command, rest, { stdio: ["ignore", "pipe", "pipe"] }));
-  await reachable(port, child, collect(child));
-  return { name: "nats", port, pid: pidOf(child), stop: () => ended(child) };
+  const [command, rest] = pinnedCommand("router", ["nats-server", "-a", "127.0.0.1", "-p", "-1"]);
+  const child = watched(spawn(command, rest, { stdio: ["ignore", "ignore", "pipe"] }));
+  const port = await natsPort(child);
+  return { name: "nats", port, pid: pidOf(child), collections: () => 0, stop: () => ended(child) };
+}
+
+/** Goes on reading afterwards: a process that writes to a closed pipe dies of it. */
+function natsPort(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let text = "";
+    child.once("exit", () => reject(new Error(`nats-server ended before it was ready:\n${text}`)));
+    child.stderr?.on("data", (chunk: Buffer) => {
+      text = (text + chunk.toString()).slice(-4096);
+      const port = /client connections on [\d.]+:(\d+)\n[^]*Server is ready/.exec(text)?.[1];
+      if (port !== undefined) resolve(Number(port));
+    });
+  });
 }
 
 function pidOf(child: ChildProcess): number {
@@ -162,14 +222,16 @@ function pidOf(child: ChildProcess): number {
   return child.pid;
 }
 
-async function firstLine(child: ChildProcess, name: string): Promise<string> {
-  let text = "";
-  for await (const chunk of child.stdout ?? []) {
-    text += chunk;
-    const end = text.indexOf("\n");
-    if (end !== -1) return text.slice(0, end);
-  }
-  throw new Error(`${name} ended before it said its port`);
+function firstLine(child: ChildProcess, name: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = "";
+    child.once("exit", () => reject(new Error(`${name} ended before it said its port`)));
+    child.stdout?.on("data", (chunk: Buffer) => {
+      text += chunk.toString();
+      const end = text.indexOf("\n");
+      if (end !== -1) resolve(text.slice(0, end));
+    });
+  });
 }
 
 /** The last of what a process wrote, for the message when it fails. */
@@ -181,23 +243,6 @@ function collect(child: ChildProcess): () => string {
   child.stdout?.on("data", add);
   child.stderr?.on("data", add);
   return () => text;
-}
-
-async function reachable(port: number, child: ChildProcess, log: () => string): Promise<void> {
-  const giveUpMs = Date.now() + READY_MS;
-  while (!(await accepts(port))) {
-    if (child.exitCode !== null) throw new Error(`the router ended with ${child.exitCode}:\n${log()}`);
-    if (Date.now() > giveUpMs) throw new Error(`the router does not listen after ${READY_MS} ms:\n${log()}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
-async function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
-    socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
-    socket.once("connect", () => socket.destroy());
-  });
 }
 
 /** A forked load program that takes requests one at a time. */

@@ -32,17 +32,21 @@ export interface Measure {
   unit: string;
   otherUnits: Record<string, string>;
   request: Omit<RunRequest, "kind" | "durationMs">;
-  read(report: RunReport, routerCpuUs: number): Sample;
+  read(report: RunReport, routerCpuUs: number, collections: number): Sample;
 }
 
 /** CPU of the router per call. */
 export const CPU_PER_CALL: Measure = {
   unit: "µs/call",
-  otherUnits: { "calls/s": "/s", load: "µs/call" },
+  otherUnits: { "calls/s": "/s", load: "µs/call", "collections/M": "" },
   request: { timing: false },
-  read: ({ calls, elapsedMs, ownCpuUs }, routerCpuUs) => ({
+  read: ({ calls, elapsedMs, ownCpuUs }, routerCpuUs, collections) => ({
     value: routerCpuUs / calls,
-    others: { "calls/s": (calls / elapsedMs) * 1000, load: ownCpuUs / calls },
+    others: {
+      "calls/s": (calls / elapsedMs) * 1000,
+      load: ownCpuUs / calls,
+      "collections/M": (1e6 * collections) / calls,
+    },
   }),
 };
 
@@ -59,7 +63,9 @@ export async function withSides<Result>(
 ): Promise<Result> {
   const running: Running[] = [];
   try {
-    for (const side of sides) running.push(await open(side, context));
+    const opening = await Promise.allSettled(sides.map((side) => open(side, context)));
+    for (const one of opening) if (one.status === "fulfilled") running.push(one.value);
+    for (const one of opening) if (one.status === "rejected") throw one.reason;
     for (const one of running) await warmUp(one, context);
     return await body(running);
   } finally {
@@ -121,8 +127,10 @@ export function alternate(running: Running[], measure: Measure, context: Context
 
 async function takeSlice(one: Running, measure: Measure, durationMs: number): Promise<Sample> {
   const before = cpuUs(one.router.pid);
+  const collectionsBefore = one.router.collections();
   const report = await runLoad(one, { durationMs, ...measure.request });
-  return measure.read(report, cpuUs(one.router.pid) - before);
+  const collections = one.router.collections() - collectionsBefore;
+  return measure.read(report, cpuUs(one.router.pid) - before, collections);
 }
 
 /** What one slice of one side gave. */

@@ -2,7 +2,7 @@
 //
 // What is measured is the CPU time of the router per call (caller → router → worker → router → caller).
 
-import type { Case } from "../case.js";
+import type { Case, Context } from "../case.js";
 import { cpuPerCall } from "../slices.js";
 import { controlSide, engineSide, natsSide, PATH_NAMES, type Traffic } from "./sides.js";
 
@@ -56,13 +56,21 @@ const pairs: Case = {
   },
 };
 
+/** Fewer connections where a run is only to show that it works. */
+function shrunk(traffic: Traffic, { effort }: Context): Traffic {
+  const most = Math.max(10, Math.round(1000 * Math.min(1, 5 * effort.scale)));
+  const { callers, workers, outstanding, payloadBytes } = traffic;
+  return { callers: Math.min(most, callers), workers: Math.min(most, workers), outstanding, payloadBytes };
+}
+
 /** Uneven: the work is the same, the sockets are not. */
-function unevenCase(name: string, title: string, traffic: Traffic): Case {
+function unevenCase(name: string, title: string, full: Traffic): Case {
   return {
     name,
     title,
     quick: false,
     run: async (context) => {
+      const traffic = shrunk(full, context);
       const controls = [controlSide("spread", traffic), ...natsSide(traffic)];
       const paths = context.controlsOnly
         ? []

@@ -66,7 +66,7 @@ export const cast: Case = {
   title: "a cast of 128 B to 1,000 owners: CPU per delivery",
   quick: false,
   run: async (context) => {
-    const subscribers = Math.max(10, Math.round(SUBSCRIBERS * Math.min(1, 10 * context.effort.scale)));
+    const subscribers = Math.max(10, Math.round(SUBSCRIBERS * Math.min(1, 5 * context.effort.scale)));
     const ends: (() => Promise<void>)[] = [];
     try {
       const turns: Turn[] = [];
