@@ -211,7 +211,7 @@ function natsPort(child: ChildProcess): Promise<number> {
     child.once("exit", () => reject(new Error(`nats-server ended before it was ready:\n${text}`)));
     child.stderr?.on("data", (chunk: Buffer) => {
       text = (text + chunk.toString()).slice(-4096);
-      const port = /client connections on [\d.]+:(\d+)\n[^]*Server is ready/.exec(text)?.[1];
+      const port = /client connections on [\d.]+:(\d+)\n.*Server is ready/s.exec(text)?.[1];
       if (port !== undefined) resolve(Number(port));
     });
   });
