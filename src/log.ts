@@ -135,7 +135,7 @@ const COLOURS: Readonly<Record<string, string>> = {
   fatal: "\u001b[35m",
 };
 
-/** One JSON line of pino's as `time LEVEL part: message  key=value …`. */
+/** One JSON line of pino's as `time LEVEL part: message  key=value …`; a worker's own output as `time LEVEL worker| text`. */
 export function readableLine(line: string, isColoured: boolean): string {
   // pino wrote it a moment ago, always an object with these three
   const { level, time, msg, part, ...rest } = JSON.parse(line) as {
@@ -146,9 +146,11 @@ export function readableLine(line: string, isColoured: boolean): string {
   const clock = new Date(time).toTimeString().slice(0, 8) + "." + String(time % 1000).padStart(3, "0");
   const word = level.toUpperCase().padEnd(5);
   const shown = isColoured ? `${COLOURS[level] ?? ""}${word}\u001b[0m` : word;
-  const fields = Object.entries(rest).map(([key, value]) => `${key}=${fieldText(value)}`);
-  const head = `${clock} ${shown} ${part === undefined ? "" : `${String(part)}: `}${msg ?? ""}`;
-  return `${[head, ...fields].join("  ")}\n`;
+  const { worker, pid, stream, ...others } = rest;
+  const isOutput = typeof worker === "string" && stream !== undefined;
+  const from = isOutput ? `${worker}| ` : part === undefined ? "" : `${String(part)}: `;
+  const fields = Object.entries(isOutput ? others : rest).map(([key, value]) => `${key}=${fieldText(value)}`);
+  return `${[`${clock} ${shown} ${from}${msg ?? ""}`, ...fields].join("  ")}\n`;
 }
 
 function fieldText(value: unknown): string {

@@ -48,3 +48,10 @@ test("readableLine() shows the stack of an error", () => {
   );
   assert.match(line, /err=E: x\n at y/);
 });
+
+test("readableLine() tells a worker's own output under its name", () => {
+  const fields = { level: "info", time: 0, part: "supervisor", worker: "math", pid: 7, stream: "stdout" };
+  const told = (more: object) => readableLine(JSON.stringify({ ...fields, ...more }), false).slice(13);
+  assert.equal(told({ msg: "2 + 2 = 4" }), "INFO  math| 2 + 2 = 4\n");
+  assert.equal(told({ msg: "long", droppedBytes: 9 }), "INFO  math| long  droppedBytes=9\n");
+});

@@ -133,7 +133,7 @@ class Server {
     if (this.#isEnding) return;
     this.#log.info(
       { listeners: this.#engine.listeners.map(urlOf) },
-      `ready on ${url}; try: tercet list functions`,
+      `ready on ${url}; try: npx tercet list functions`,
     );
   }
 
