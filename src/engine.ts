@@ -5,10 +5,15 @@ import type { Builtin } from "./builtin/builtin.js";
 import { createChannel } from "./builtin/create-channel.js";
 import { FunctionRows } from "./builtin/function-rows.js";
 import { functionInfo, listFunctions } from "./builtin/list-functions.js";
+import { listTriggerTypes, triggerTypeInfo } from "./builtin/list-trigger-types.js";
+import { listTriggers, triggerInfo } from "./builtin/list-triggers.js";
 import { listWorkers, WorkerRows, workerInfo } from "./builtin/list-workers.js";
+import { registerTrigger, unregisterTrigger } from "./builtin/register-trigger.js";
 import { registerWorker } from "./builtin/register-worker.js";
 import { Channels } from "./channels/channels.js";
 import { ChannelRoute } from "./channels/socket-end.js";
+import { TriggerRows } from "./builtin/trigger-rows.js";
+import { TriggersOfWorker } from "./builtin/triggers-of-worker.js";
 import { type Clock, systemClock } from "./clock.js";
 import type { Logger } from "./log.js";
 import { Metrics } from "./metrics.js";
@@ -36,6 +41,8 @@ import { drawSuffix, JsonFrames } from "./router/json-frames.js";
 import { MsgpackControl } from "./router/msgpack-control.js";
 import { MsgpackDoor } from "./router/msgpack-door.js";
 import { MsgpackGeneral, topicOf } from "./router/msgpack-general.js";
+import { TriggerJson } from "./router/trigger-json.js";
+import { TriggerSystem } from "./router/trigger-system.js";
 import { Arena } from "./transport/arena.js";
 import { type ListenAddress, Server } from "./transport/server.js";
 import { ENGINE_VERSION } from "./version.js";
@@ -76,6 +83,7 @@ export class Engine {
   readonly peer: EnginePeer;
   readonly departures: Departures;
   readonly channels: Channels;
+  readonly triggers: TriggerSystem;
   /** Where it listens, with the ports that were chosen. */
   readonly listeners: ListenAddress[] = [];
   readonly #log: Logger;
@@ -117,7 +125,15 @@ export class Engine {
     const { connections, outboxes: loop } = server;
     this.calls = new Calls({ limits, clock, metrics, functions, workers, connections, loop });
     const { calls } = this;
-    this.departures = new Departures(workers, functions, calls, log);
+    this.triggers = new TriggerSystem({
+      limits,
+      clock,
+      metrics,
+      log,
+      workers,
+      connections: server.connections,
+    });
+    this.departures = new Departures(workers, functions, calls, this.triggers.registrar, log);
     this.peer = new EnginePeer(calls, functions, log);
     const scanner = new EnvelopeScanner(arena.memory);
     const frames = new JsonFrames(arena, calls, functions.names, drawSuffix(randomUUID()));
@@ -149,7 +165,9 @@ export class Engine {
     const msgpackControl = new MsgpackControl(shared);
     const general = new MsgpackGeneral({ ...shared, control: msgpackControl });
     const msgpack = new MsgpackDoor(calls, arena, metrics, msgpackControl, general, crossing);
-    const jsonControl = new JsonControl(shared);
+    const triggerJson = new TriggerJson({ ...this.triggers, workers, frames, metrics, log });
+    this.triggers.binder.attach(triggerJson, null);
+    const jsonControl = new JsonControl({ ...shared, triggers: triggerJson });
     const enqueue = new Enqueue(calls, frames, this.peer, limits.callTimeoutMs);
     const json = new JsonDoor({ ...shared, control: jsonControl, enqueue });
     msgpackControl.attach(general);
@@ -247,11 +265,26 @@ export class Engine {
       startedAtMs,
       () => this.#builtins,
     );
+    const { triggers, types, registrar } = this.triggers;
+    const triggerRows = new TriggerRows({
+      triggers,
+      types,
+      functions: this.functions,
+      workers: this.workers,
+      functionRows,
+    });
+    const ofWorker = new TriggersOfWorker(triggerRows, triggers, types, this.functions, this.workers);
     this.serve(listFunctions(functionRows));
-    this.serve(functionInfo(this.functions, this.workers, functionRows));
+    this.serve(functionInfo(this.functions, this.workers, functionRows, triggerRows));
     this.serve(listWorkers(workerRows));
-    this.serve(workerInfo(this.workers, this.functions, workerRows, functionRows));
     this.serve(createChannel(this.channels));
+    this.serve(workerInfo(this.workers, this.functions, workerRows, functionRows, ofWorker));
+    this.serve(listTriggerTypes(triggerRows));
+    this.serve(triggerTypeInfo(types, this.workers, triggerRows));
+    this.serve(listTriggers(triggers, triggerRows));
+    this.serve(triggerInfo(triggers, triggerRows));
+    this.serve(registerTrigger(registrar));
+    this.serve(unregisterTrigger(registrar));
     this.serve(registerWorker(this.workers, control, this.departures));
   }
 

@@ -36,6 +36,12 @@ const NAMES = [
   "channel_messages",
   "channel_bytes",
   "channel_sockets_refused",
+  "triggers_registered",
+  "triggers_refused",
+  "triggers_rejected",
+  "trigger_answers_unmatched",
+  "trigger_fires",
+  "trigger_fires_dropped",
   "telemetry_frames",
   "telemetry_bytes",
 ] as const;

@@ -1,6 +1,7 @@
 // A function of the engine's own: takes and gives JSON text, whoever calls it by whichever wire.
 
 import { CodedError, ErrorCode } from "../protocol/error.js";
+import { salvageEnvelope } from "../protocol/json/salvage.js";
 import type { Worker } from "../registry/workers.js";
 
 export interface Builtin {
@@ -10,11 +11,17 @@ export interface Builtin {
   response_format?: object;
   metadata?: object;
   /**
-   * `input`: the parsed payload (null when there is none). `caller`: undefined when it is the engine itself. Returns JSON text, or null for no result.
-   * Throws CodedError.
+   * `input`: the parsed payload (null when there is none). `caller`: undefined when it is the engine itself. `text`: gives the payload as it was
+   * spelled, for values that are to be kept as they are. Returns JSON text, or null for no result. Throws CodedError.
    */
-  handle: (input: unknown, caller: Worker | undefined) => string | null | Promise<string | null>;
+  handle: (
+    input: unknown,
+    caller: Worker | undefined,
+    text: InputText,
+  ) => string | null | Promise<string | null>;
 }
+
+export type InputText = () => string;
 
 /** The input as an object; `deserialization_error` for anything else. Builtins want `{}` at least. */
 export function objectInput(id: string, input: unknown): Record<string, unknown> {
@@ -76,4 +83,9 @@ function wrongType(id: string, key: string, wanted: string, found: unknown): Cod
 function kindOf(value: unknown): string {
   if (value === null) return "null";
   return Array.isArray(value) ? "an array" : typeof value;
+}
+
+/** The spelling of one member of a JSON object; the last one when it stands there twice. Undefined when it does not. */
+export function memberText(object: string, key: string): string | undefined {
+  return salvageEnvelope(object).get(key);
 }

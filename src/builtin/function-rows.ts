@@ -50,8 +50,13 @@ export class FunctionRows {
   /** The owner's name; the text before the first `::` when the owner has none. The engine's own functions belong to it. */
   #ownerName(connection: number, id: string): string {
     if (connection === 0) return "iii-engine-functions";
-    return this.#workers.of(connection)?.name ?? (id.split("::")[0] || id);
+    return this.#workers.of(connection)?.name ?? ownerFromId(id);
   }
+}
+
+/** Whom an id belongs to when nobody with a name does: the text before the first `::`. */
+export function ownerFromId(id: string): string {
+  return id.split("::")[0] || id;
 }
 
 /** FunctionSummary: function_id, namespace, worker_name, description?, metadata?. */
@@ -80,7 +85,14 @@ function memberText(row: FunctionRow, member: string, name: string): string {
 }
 
 /** A card is written by the engine: `{"key":value,…}`, known keys in a fixed order, no blanks between them. */
-const CARD_KEYS = ["description", "request_format", "response_format", "metadata"];
+const CARD_KEYS = [
+  "description",
+  "request_format",
+  "response_format",
+  "metadata",
+  "trigger_request_format",
+  "call_request_format",
+];
 
 /** The text of one member of a card. */
 export function cardMember(card: string, member: string): string | undefined {

@@ -13,6 +13,7 @@ import {
   isInternal,
   summaryText,
 } from "./function-rows.js";
+import type { TriggerRows } from "./trigger-rows.js";
 
 const LIST = "engine::functions::list";
 const INFO = "engine::functions::info";
@@ -96,7 +97,12 @@ function sortRows(rows: FunctionRow[], search: string): void {
   else rows.sort((a, b) => rank(a, search) - rank(b, search) || byBytes(a.id, b.id));
 }
 
-export function functionInfo(functions: Functions, workers: Workers, rows: FunctionRows): Builtin {
+export function functionInfo(
+  functions: Functions,
+  workers: Workers,
+  rows: FunctionRows,
+  triggers: TriggerRows,
+): Builtin {
   const find = new FunctionFinder(functions, workers);
   return {
     id: INFO,
@@ -117,10 +123,14 @@ export function functionInfo(functions: Functions, workers: Workers, rows: Funct
       const namespace = optionalString(INFO, fields, "namespace");
       if ((single === undefined) === (many === undefined))
         throw new CodedError(ErrorCode.InvalidArguments, "Give exactly one of function_id and function_ids");
-      if (single !== undefined) return detailText(rows.row(find.one(single, namespace)));
-      return batch([...new Set(many)], namespace, find, rows);
+      if (single !== undefined) return detail(find.one(single, namespace), rows, triggers);
+      return batch([...new Set(many)], namespace, find, rows, triggers);
     },
   };
+}
+
+function detail(fn: number, rows: FunctionRows, triggers: TriggerRows): string {
+  return detailText(rows.row(fn), triggers.boundTo(fn));
 }
 
 function batch(
@@ -128,6 +138,7 @@ function batch(
   namespace: string | undefined,
   find: FunctionFinder,
   rows: FunctionRows,
+  triggers: TriggerRows,
 ): string {
   if (ids.length === 0) throw new CodedError(ErrorCode.InvalidArguments, "function_ids must not be empty");
   if (ids.length > INFO_IDS_MAX)
@@ -137,7 +148,7 @@ function batch(
     );
   const details = ids.map((id) => {
     const fn = find.find(id, namespace);
-    return fn === 0 ? JSON.stringify({ function_id: id, error: "not_found" }) : detailText(rows.row(fn));
+    return fn === 0 ? JSON.stringify({ function_id: id, error: "not_found" }) : detail(fn, rows, triggers);
   });
   return `{"functions":[${details.join(",")}]}`;
 }

@@ -9,6 +9,8 @@ import type { Calls } from "../router/calls.js";
 import { ENGINE_VERSION } from "../version.js";
 import { type Builtin, objectInput, optionalString, requiredString } from "./builtin.js";
 import { byBytes, detailText, type FunctionRows } from "./function-rows.js";
+import { byId, type TriggerTypeRow, typeSummary } from "./trigger-rows.js";
+import type { TriggersOfWorker } from "./triggers-of-worker.js";
 
 const LIST = "engine::workers::list";
 const INFO = "engine::workers::info";
@@ -133,6 +135,7 @@ export function workerInfo(
   functions: Functions,
   workerRows: WorkerRows,
   functionRows: FunctionRows,
+  triggers: TriggersOfWorker,
 ): Builtin {
   return {
     id: INFO,
@@ -148,8 +151,8 @@ export function workerInfo(
       const name = requiredString(INFO, fields, "name");
       const namespace = optionalString(INFO, fields, "namespace");
       if (name === ENGINE_WORKER && (namespace ?? DEFAULT_NAMESPACE) === DEFAULT_NAMESPACE)
-        return engineEnvelope(workerRows, functionRows);
-      return envelope(find(workers, name, namespace), functions, workerRows, functionRows);
+        return engineEnvelope(workerRows, functionRows, triggers);
+      return envelope(find(workers, name, namespace), functions, workerRows, functionRows, triggers);
     },
   };
 }
@@ -177,6 +180,7 @@ function envelope(
   functions: Functions,
   workerRows: WorkerRows,
   functionRows: FunctionRows,
+  triggers: TriggersOfWorker,
 ): string {
   const summary = {
     ...workerRows.summary(worker),
@@ -187,19 +191,31 @@ function envelope(
   functions.eachOf(worker.connection.index, (fn, offer) => {
     if (functions.offers.get(offer, OfferWord.state) === OfferState.Serving) served.push(fn);
   });
-  return envelopeText(summary, served, functionRows);
+  return envelopeText(summary, served, functionRows, triggers, triggers.typesOf(worker));
 }
 
-function engineEnvelope(workerRows: WorkerRows, functionRows: FunctionRows): string {
+function engineEnvelope(
+  workerRows: WorkerRows,
+  functionRows: FunctionRows,
+  triggers: TriggersOfWorker,
+): string {
   const served = functionRows
     .all()
     .filter((row) => row.workerName === ENGINE_WORKER)
     .map((row) => row.fn);
-  return envelopeText({ ...workerRows.engine(), internal: true }, served, functionRows);
+  return envelopeText({ ...workerRows.engine(), internal: true }, served, functionRows, triggers, []);
 }
 
-function envelopeText(worker: object, served: number[], functionRows: FunctionRows): string {
+function envelopeText(
+  worker: object,
+  served: number[],
+  functionRows: FunctionRows,
+  triggers: TriggersOfWorker,
+  types: TriggerTypeRow[],
+): string {
   const rows = served.map((fn) => functionRows.row(fn)).sort((a, b) => byBytes(a.id, b.id));
-  const functions = rows.map((row) => detailText(row)).join(",");
-  return `{"worker":${JSON.stringify(worker)},"functions":[${functions}],"trigger_types":[],"registered_triggers":[]}`;
+  const functions = rows.map((row) => detailText(row, triggers.rows.boundTo(row.fn))).join(",");
+  const typeTexts = types.sort(byId).map(typeSummary).join(",");
+  const triggerTexts = triggers.calling(served).join(",");
+  return `{"worker":${JSON.stringify(worker)},"functions":[${functions}],"trigger_types":[${typeTexts}],"registered_triggers":[${triggerTexts}]}`;
 }

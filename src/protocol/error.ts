@@ -23,6 +23,9 @@ export const ErrorCode = {
   WorkerNameTaken: "worker_name_taken",
   FunctionIdReserved: "function_id_reserved",
   LimitReached: "limit_reached",
+  TriggerRegistrationFailed: "trigger_registration_failed",
+  UnregisterFailed: "unregister_failed",
+  TriggerTypeReserved: "trigger_type_reserved",
 } as const;
 export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
 

@@ -9,6 +9,15 @@ import { assert } from "../assert.js";
 export const CALLS_OPEN_MAX = (1 << 20) - 1;
 /** Functions registered at once, standbys and owners of shared functions counted each: 20 bits of a handle are the index. */
 export const FUNCTIONS_MAX = (1 << 20) - 1;
+/** Triggers at once, active and parked: half of what 20 bits can number, so that the names they bring along fit the other tables. */
+export const TRIGGERS_MAX = (1 << 19) - 1;
+/** Claims to provide a trigger type at once: far more than there are workers in a usual fleet. */
+export const TRIGGER_TYPES_MAX = 65_535;
+/** Bytes of the description and formats of a trigger type, and of the config and metadata of a trigger: a megabyte of them is a mistake. */
+export const TRIGGER_BYTES_MAX = 1 << 20;
+/** How long `engine::register_trigger` waits for a provider's answer before it takes the trigger as accepted, in milliseconds; the reference's. */
+export const TRIGGER_ANSWER_MS = 10_000;
+
 /** Connections at once: more than the file descriptors of a usual process, and the per-connection tables stay small. */
 export const CONNECTIONS_MAX = 65_535;
 
@@ -61,6 +70,12 @@ export interface Limits {
   callsOpenMax: number;
   /** Functions one connection may register. */
   functionsPerConnectionMax: number;
+  /** Triggers one connection may have, active and parked; the same for all that were made through `engine::register_trigger` together. */
+  triggersPerConnectionMax: number;
+  /** Bytes of config and metadata of all these. */
+  triggerBytesPerConnectionMax: number;
+  /** Trigger types one connection may provide. */
+  triggerTypesPerConnectionMax: number;
   /** Connections at once, all listeners together. */
   connectionsMax: number;
   /** Time of a call whose caller names none, in milliseconds. */
@@ -86,6 +101,9 @@ export const LIMITS: Limits = {
   callsOpenPerConnectionMax: 65_536, // a caller above this is not waiting for answers any more
   callsOpenMax: CALLS_OPEN_MAX,
   functionsPerConnectionMax: 262_144, // a quarter of the table: one worker cannot fill it
+  triggersPerConnectionMax: 65_536, // an eighth of the table: one worker cannot fill it
+  triggerBytesPerConnectionMax: 64 * MIB, // a kilobyte for each
+  triggerTypesPerConnectionMax: 4_096, // a sixteenth of the table
   connectionsMax: CONNECTIONS_MAX,
   callTimeoutMs: 330_000, // longer than a caller's own five minutes, so that the engine does not cut it short
   outboxSoftBytes: 8 * MIB, // half a second of a gigabit link

@@ -4,6 +4,7 @@ import type { Logger } from "../log.js";
 import type { Functions } from "../registry/functions.js";
 import type { Worker, Workers } from "../registry/workers.js";
 import type { Calls } from "./calls.js";
+import type { TriggerRegistrar } from "./trigger-registrar.js";
 
 /** What follows the comings and goings of workers: discovery, the supervisor's readiness. */
 export interface WorkerObserver {
@@ -16,13 +17,15 @@ export class Departures {
   readonly #workers: Workers;
   readonly #functions: Functions;
   readonly #calls: Calls;
+  readonly #triggers: TriggerRegistrar;
   readonly #log: Logger;
   readonly #observers: WorkerObserver[] = [];
 
-  constructor(workers: Workers, functions: Functions, calls: Calls, log: Logger) {
+  constructor(workers: Workers, functions: Functions, calls: Calls, triggers: TriggerRegistrar, log: Logger) {
     this.#workers = workers;
     this.#functions = functions;
     this.#calls = calls;
+    this.#triggers = triggers;
     this.#log = log;
   }
 
@@ -43,13 +46,14 @@ export class Departures {
   }
 
   /**
-   * Calls, functions, the name, in one go: nobody else is heard in between, so a caller who tries again meets `function_not_found` and not a dead
+   * Calls, functions, triggers, the name, in one go: nobody else is heard in between, so a caller who tries again meets `function_not_found` and not a dead
    * worker. Calls come first because their answers name their functions.
    */
   depart(worker: Worker): void {
     const { index } = worker.connection;
     this.#calls.dropConnection(index);
     this.#functions.unregisterAll(index);
+    this.#triggers.depart(worker);
     this.#workers.remove(worker);
     for (const observer of this.#observers) observer.disconnected(worker);
     this.#log.debug({ worker: worker.id, name: worker.name }, "worker disconnected");

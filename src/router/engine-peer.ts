@@ -48,7 +48,7 @@ export class EnginePeer implements AnswerSink {
   run(fn: number, json: string, caller: Worker | undefined): string | null | Promise<string | null> {
     const builtin = this.#builtins.get(fn);
     if (builtin === undefined) throw new Error(`function ${fn} has no builtin`);
-    return builtin.handle(JSON.parse(json), caller);
+    return builtin.handle(JSON.parse(json), caller, () => json);
   }
 
   /** Runs it for an entered call and answers, at once or later. */

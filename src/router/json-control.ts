@@ -29,6 +29,7 @@ import type { EnginePeer } from "./engine-peer.js";
 import { JsonEnvelope } from "./json-envelope.js";
 import type { JsonFrames } from "./json-frames.js";
 import { isEngineId } from "./msgpack-general.js";
+import type { EnvelopeReader, TriggerJson } from "./trigger-json.js";
 
 export interface JsonControlOptions {
   limits: Limits;
@@ -44,6 +45,7 @@ export interface JsonControlOptions {
   departures: Departures;
   frames: JsonFrames;
   engine: EnginePeer;
+  triggers: TriggerJson;
 }
 
 /** Registrations of a connection whose namespace is not known yet, in arrival order. */
@@ -91,6 +93,8 @@ export class JsonControl {
       case MessageType.unregistertrigger:
       case MessageType.registerservice:
         return worker.isResolved ? this.#register(worker, type, envelope) : this.#hold(worker, frame);
+      case MessageType.triggerregistrationresult:
+        return this.#aboutTrigger(worker, type, envelope);
       case MessageType.reattach:
         return this.#reattach(worker, envelope);
       case MessageType.ping:
@@ -211,8 +215,13 @@ export class JsonControl {
       case MessageType.registerservice:
         return; // accepted: services are visible nowhere
       default:
-        return this.#dropped(worker, "triggers are not served yet");
+        return this.#aboutTrigger(worker, type, envelope);
     }
+  }
+
+  #aboutTrigger(worker: Worker, type: number, envelope: EnvelopeReader): void {
+    if (!this.#o.triggers.received(worker, type, envelope))
+      this.#dropped(worker, "a frame about a trigger with a missing field or one of a wrong type");
   }
 
   #registerFunction(worker: Worker, envelope: EnvelopeReader): void {
@@ -352,9 +361,6 @@ export class JsonControl {
     this.#o.log.warn({ worker: worker.id, name: worker.name, what }, "frame dropped");
   }
 }
-
-/** The readers of an envelope that registrations need. */
-type EnvelopeReader = Pick<JsonEnvelope, "isAbsent" | "isString" | "string" | "json">;
 
 const CARD_KEYS = ["description", "request_format", "response_format", "metadata"] as const;
 const CARD_HEADS = CARD_KEYS.map((key) => Buffer.from(`"${key}":`, "latin1"));
