@@ -35,13 +35,14 @@ test("registrations sent before the announce are held and applied in order, befo
   const owner = await json({ namespace: "shop-a" });
   owner.register("pay::taken");
   await owner.settle();
+  const before = engine.stats().functions;
   const peer = keep(await JsonPeer.connect(port));
   peer.register("pay::one");
   peer.register("pay::gone");
   peer.register("pay::taken");
   peer.send({ type: "unregisterfunction", id: "pay::gone" });
   await peer.settle();
-  assert.equal(engine.stats().functions, 6, "five of the engine, one of the owner: nothing is applied yet");
+  assert.equal(engine.stats().functions, before, "nothing is applied yet");
   const id = "7b0c6a52-3a5e-4a39-9a0c-6d0e6a9a5d11";
   peer.send({
     type: "invokefunction",
