@@ -3,6 +3,7 @@
 // One server has any number of listeners and one set of connections. Closing on our own account always happens at the end of a turn: `ws.end` calls the
 // close handler at once, and nobody who is in the middle of a table wants to be called back.
 
+import { assert } from "../assert.js";
 import type { Logger } from "../log.js";
 import { Metric, type Metrics } from "../metrics.js";
 import type { Limits } from "../protocol/limits.js";
@@ -88,6 +89,12 @@ export class Server {
 
   attach(doors: Doors): void {
     this.#doors = doors;
+  }
+
+  /** What was attached; for who hands frames over without a socket (bench/path). */
+  get doors(): Doors {
+    assert(this.#doors !== null, "the doors are attached before the first frame");
+    return this.#doors;
   }
 
   /** Binds one listener. Returns the port (the one chosen, for port 0). Throws ListenError. */
