@@ -9,7 +9,7 @@ export class FormerIds {
 
   /** Keeps a copy of the id of a function handle. */
   add(functionHandle: number, id: Uint8Array): void {
-    this.#ids.set(functionHandle, id.slice());
+    this.#ids.set(functionHandle, new Uint8Array(id)); // not slice: of a Buffer that is a view
     if (this.#ids.size <= FORMER_IDS_MAX) return;
     const [oldest] = this.#ids.keys();
     if (oldest !== undefined) this.#ids.delete(oldest);

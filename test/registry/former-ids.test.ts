@@ -1,0 +1,18 @@
+// Ids of functions that are no more.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { FORMER_IDS_MAX } from "../../src/protocol/limits.js";
+import { FormerIds } from "../../src/registry/former-ids.js";
+
+test("keeps a copy of the latest, and forgets the oldest beyond its bound", () => {
+  const ids = new FormerIds();
+  const bytes = Buffer.from("id-0");
+  ids.add(1, bytes);
+  bytes.write("lost");
+  assert.equal(Buffer.from(ids.get(1) ?? []).toString(), "id-0");
+  for (let handle = 2; handle <= FORMER_IDS_MAX; handle++) ids.add(handle, bytes);
+  assert.ok(ids.get(1));
+  ids.add(FORMER_IDS_MAX + 1, bytes);
+  assert.equal(ids.get(1), undefined);
+  assert.ok(ids.get(2));
+});
