@@ -35,14 +35,17 @@ import { Crossing } from "./router/crossing.js";
 import { Departures, type WorkerObserver } from "./router/departures.js";
 import { EnginePeer } from "./router/engine-peer.js";
 import { Enqueue } from "./router/enqueue.js";
+import { FunctionsAvailable } from "./router/functions-available.js";
 import { JsonControl } from "./router/json-control.js";
 import { JsonDoor } from "./router/json-door.js";
 import { drawSuffix, JsonFrames } from "./router/json-frames.js";
 import { MsgpackControl } from "./router/msgpack-control.js";
 import { MsgpackDoor } from "./router/msgpack-door.js";
 import { MsgpackGeneral, topicOf } from "./router/msgpack-general.js";
+import { TriggerFires } from "./router/trigger-fires.js";
 import { TriggerJson } from "./router/trigger-json.js";
 import { TriggerSystem } from "./router/trigger-system.js";
+import { WorkersAvailable } from "./router/workers-available.js";
 import { Arena } from "./transport/arena.js";
 import { type ListenAddress, Server } from "./transport/server.js";
 import { ENGINE_VERSION } from "./version.js";
@@ -89,6 +92,7 @@ export class Engine {
   readonly #log: Logger;
   #builtins = 0;
   #isDraining = false;
+  #functionsAvailable: FunctionsAvailable | null = null;
   readonly #healthParts: (() => object)[] = [];
 
   constructor(options: EngineOptions) {
@@ -105,7 +109,7 @@ export class Engine {
     this.server = new Server({ limits, metrics, log, arena, routes, health: () => this.#health() });
     const { server } = this;
     const observer: FunctionsObserver = {
-      changed: () => undefined,
+      changed: (fn, change) => this.#functionsAvailable?.changed(fn, change),
       sharedOwner: (fn, connection, isOwner) => {
         const owner = server.connections[connection];
         if (owner?.isMsgpack !== true || !owner.isOpen) return;
@@ -175,7 +179,19 @@ export class Engine {
     this.peer.attach(crossing);
     calls.attach({ json, msgpack, engine: this.peer }, msgpack);
     server.attach({ json, msgpack });
-    this.#serveBuiltins(jsonControl, clock.epochMs());
+    const fires = new TriggerFires({ ...shared, ...this.triggers, general });
+    const functionRows = new FunctionRows(functions, workers);
+    this.#serveBuiltins(jsonControl, clock.epochMs(), functionRows);
+    this.#serveTriggerTypes(fires, functionRows, clock);
+  }
+
+  #serveTriggerTypes(fires: TriggerFires, rows: FunctionRows, clock: Clock): void {
+    const { functions, metrics } = this;
+    const workersAvailable = new WorkersAvailable(fires);
+    this.#functionsAvailable = new FunctionsAvailable({ fires, functions, rows, clock, metrics });
+    this.triggers.serve(workersAvailable);
+    this.triggers.serve(this.#functionsAvailable);
+    this.observe(workersAvailable);
   }
 
   /** Adds a function of the engine's own, in namespace `default`. */
@@ -256,8 +272,7 @@ export class Engine {
     }
   }
 
-  #serveBuiltins(control: JsonControl, startedAtMs: number): void {
-    const functionRows = new FunctionRows(this.functions, this.workers);
+  #serveBuiltins(control: JsonControl, startedAtMs: number, functionRows: FunctionRows): void {
     const workerRows = new WorkerRows(
       this.workers,
       this.functions,

@@ -42,6 +42,8 @@ const NAMES = [
   "trigger_answers_unmatched",
   "trigger_fires",
   "trigger_fires_dropped",
+  "snapshots_serialised",
+  "snapshots_abridged",
   "telemetry_frames",
   "telemetry_bytes",
 ] as const;

@@ -18,6 +18,15 @@ export const TRIGGER_BYTES_MAX = 1 << 20;
 /** How long `engine::register_trigger` waits for a provider's answer before it takes the trigger as accepted, in milliseconds; the reference's. */
 export const TRIGGER_ANSWER_MS = 10_000;
 
+/** Bytes of a `functions-available` snapshot: with its head it stays below the mebibyte at which the Python SDK closes its connection. */
+export const SNAPSHOT_BYTES_MAX = (1 << 20) - (1 << 14);
+/** The shortest pause between two `functions-available` pushes, in milliseconds. */
+export const SNAPSHOT_PAUSE_MS_MIN = 100;
+/** The longest; the reference polls every five seconds. */
+export const SNAPSHOT_PAUSE_MS_MAX = 5_000;
+/** Bytes pushed (snapshot times subscribers) that lengthen the pause by a millisecond: 50 MB a second, a twentieth of a core. */
+export const SNAPSHOT_BYTES_PER_PAUSE_MS = 50_000;
+
 /** Connections at once: more than the file descriptors of a usual process, and the per-connection tables stay small. */
 export const CONNECTIONS_MAX = 65_535;
 

@@ -14,10 +14,14 @@ import { type Handle, Slots } from "./slots.js";
 
 export type FunctionHandle = Handle<"function">;
 
+/** `Served`: by another offer, or with another card. */
+export const FunctionChange = { Added: 0, Served: 1, Removed: 2 } as const;
+export type FunctionChange = (typeof FunctionChange)[keyof typeof FunctionChange];
+
 /** What the registry tells whoever wants to follow it. */
 export interface FunctionsObserver {
-  /** The set of functions, or who serves one, is not what it was. */
-  changed(): void;
+  /** A function came, or is going (its name can still be read), or something about it is not what it was. */
+  changed(fn: number, change: FunctionChange): void;
   /** A connection became, or ceased to be, an owner of a shared function. */
   sharedOwner(fn: number, connection: number, isOwner: boolean): void;
 }
@@ -124,6 +128,7 @@ export class Functions {
   ): Registered & { offer: number } {
     let fn = this.names.find(namespace, bytes, start, end);
     if (fn !== 0) this.#checkNotBuiltin(fn);
+    const isNew = fn === 0;
     if (fn === 0) fn = this.#create(namespace, bytes, start, end, share);
     const offer = this.#offerOf(fn, connection) || this.#enter(fn, connection, share);
     this.offers.set(offer, OfferWord.round, round);
@@ -133,6 +138,8 @@ export class Functions {
         : OfferState.Standby;
     const owner = this.offers.get(this.#serving[fn]!, OfferWord.connection);
     this.#touch();
+    if (state === OfferState.Serving)
+      this.#observer.changed(fn, isNew ? FunctionChange.Added : FunctionChange.Served);
     return { fn, state, owner, offer };
   }
 
@@ -294,6 +301,7 @@ export class Functions {
   }
 
   #handOverServing(fn: number, from: number, to: number): void {
+    this.#observer.changed(fn, FunctionChange.Served);
     const shared = this.#shared.get(fn);
     if (shared === undefined) {
       this.routes.publish(this.slots.handleOf(fn), to, this.#generationOf(to));
@@ -356,6 +364,7 @@ export class Functions {
     this.#shared.delete(fn);
     if (share !== Share.Exclusive) this.#shared.set(fn, new SharedOwners(share));
     this.#serve(fn, oldest);
+    this.#observer.changed(fn, FunctionChange.Served);
     if (share !== Share.Exclusive) this.#joinAll(fn, share);
   }
 
@@ -367,6 +376,7 @@ export class Functions {
   }
 
   #remove(fn: number): void {
+    this.#observer.changed(fn, FunctionChange.Removed);
     const handle = this.slots.handleOf(fn);
     this.routes.withdraw(handle);
     this.formerIds.add(handle, this.names.idBytes(fn));
@@ -378,7 +388,6 @@ export class Functions {
 
   #touch(): void {
     this.revision++;
-    this.#observer.changed();
   }
 
   #linkToFunction(offer: number, fn: number): void {

@@ -51,6 +51,20 @@ export class EnginePeer implements AnswerSink {
     return builtin.handle(JSON.parse(json), caller, () => json);
   }
 
+  /** Runs it for an event that wants no answer. What it throws is logged. */
+  runForNobody(fn: number, json: string): void {
+    const failed = (cause: unknown): void => {
+      const { code, message } = this.coded(cause);
+      this.#log.warn({ fn, code, message }, "a function of the engine failed for a trigger");
+    };
+    try {
+      const result = this.run(fn, json, undefined);
+      if (result instanceof Promise) result.catch(failed);
+    } catch (cause) {
+      failed(cause);
+    }
+  }
+
   /** Runs it for an entered call and answers, at once or later. */
   execute(slot: number, fn: number, json: string, caller: Worker | undefined): void {
     const ticket = this.#calls.inFlight.ticketOf(slot);

@@ -134,6 +134,7 @@ export class MsgpackControl {
     this.#greeted[from.index] = 1;
     this.#welcome(from, worker);
     this.#o.departures.arrived(worker);
+    this.#o.departures.updated(worker); // hello says all of it at once
     return true;
   }
 

@@ -177,6 +177,12 @@ export class Outbox {
     this.#length = end - this.#chunk;
   }
 
+  /** Sends `[start, end)` of the arena as one message, now, behind what was gathered: for what many peers get, laid out once. */
+  sendFrom(start: number, end: number): void {
+    this.flush();
+    this.#send(this.#shared.arena.bytes.subarray(start, end));
+  }
+
   endTurn(): void {
     this.#isListed = false;
     this.flush();

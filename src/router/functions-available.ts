@@ -1,0 +1,134 @@
+// The trigger type `engine::functions-available`: the whole set of functions, whenever it changed.
+//
+//   change ──(end of the turn)──> push ──> pause ──> push of the latest state, if it changed meanwhile ──> …
+//
+// The first change is pushed at once. After a push there is a pause that grows with the bytes pushed, and however much happens in it, only the state at its
+// end is pushed. What a subscriber may rely on: a snapshot is the registry at one moment, later than every event it got before; every change
+// is in the snapshot that follows it; a change that is undone before it was pushed is not told. A new subscriber gets the present state without waiting
+// for a change. One that does not keep up is passed over and gets the latest state when it does.
+//
+// A snapshot is serialised once for all. Beyond SNAPSHOT_BYTES_MAX it leaves out descriptions and metadata (`abridged: true`), and when that is not enough
+// it holds as many rows as fit (`truncated: true`, `function_count` tells how many there are): no frame that would end an SDK's connection.
+
+import type { FunctionRow, FunctionRows } from "../builtin/function-rows.js";
+import { summaryText } from "../builtin/function-rows.js";
+import type { Clock } from "../clock.js";
+import { Metric, type Metrics } from "../metrics.js";
+import {
+  SNAPSHOT_BYTES_MAX,
+  SNAPSHOT_BYTES_PER_PAUSE_MS,
+  SNAPSHOT_PAUSE_MS_MAX,
+  SNAPSHOT_PAUSE_MS_MIN,
+} from "../protocol/limits.js";
+import { FunctionChange, type Functions } from "../registry/functions.js";
+import type { FireEvent, TriggerFires } from "./trigger-fires.js";
+import { jsonBytes } from "./trigger-values.js";
+import type { EngineTriggerType } from "./trigger-wire.js";
+import { eventOf } from "./workers-available.js";
+
+export interface FunctionsAvailableOptions {
+  fires: TriggerFires;
+  functions: Functions;
+  rows: FunctionRows;
+  clock: Clock;
+  metrics: Metrics;
+}
+
+export class FunctionsAvailable implements EngineTriggerType {
+  readonly id = "engine::functions-available";
+  readonly description = "The set of functions changed; config is ignored.";
+  readonly #o: FunctionsAvailableOptions;
+  readonly #subscribers = new Set<number>();
+  /** Subscribers that have not got the latest state: new ones, and those that did not keep up. */
+  readonly #behind = new Set<number>();
+  /** What changed since the last push, by namespace and id; what came and went is in it no more. */
+  readonly #changes = new Map<string, FunctionChange>();
+  #isTimed = false;
+
+  constructor(options: FunctionsAvailableOptions) {
+    this.#o = options;
+  }
+
+  bound(trigger: number): void {
+    this.#subscribers.add(trigger);
+    this.#behind.add(trigger);
+    this.#wake();
+  }
+
+  unbound(trigger: number): void {
+    this.#subscribers.delete(trigger);
+    this.#behind.delete(trigger);
+    if (this.#subscribers.size === 0) this.#changes.clear();
+  }
+
+  changed(fn: number, change: FunctionChange): void {
+    if (this.#subscribers.size === 0 || change === FunctionChange.Served) return;
+    const { names } = this.#o.functions;
+    const key = `${names.namespace(fn)}\0${names.id(fn)}`;
+    const before = this.#changes.get(key);
+    if (before === undefined) this.#changes.set(key, change);
+    else if (before !== change) this.#changes.delete(key); // it is as it was
+    this.#wake();
+  }
+
+  #wake(): void {
+    if (this.#isTimed) return;
+    this.#isTimed = true;
+    this.#o.clock.after(0, this.#push);
+  }
+
+  readonly #push = (): void => {
+    this.#isTimed = false;
+    const due = this.#changes.size > 0 ? this.#subscribers : this.#behind;
+    if (due.size === 0) return;
+    const event = this.#snapshot();
+    const pauseMs = pauseAfter(event.json.length * due.size);
+    const late = this.#o.fires.fireAll(due, event, false);
+    this.#changes.clear();
+    this.#behind.clear();
+    for (const trigger of late) this.#behind.add(trigger);
+    this.#isTimed = true;
+    this.#o.clock.after(pauseMs, this.#push);
+  };
+
+  #snapshot(): FireEvent {
+    const { rows, metrics } = this.#o;
+    const all = rows.all();
+    metrics.add(Metric.snapshots_serialised);
+    const json = snapshotBytes(all);
+    if (json.isAbridged) metrics.add(Metric.snapshots_abridged);
+    return eventOf(json.bytes, () => abridged(all));
+  }
+}
+
+/** How long to wait after so many bytes were pushed, in milliseconds. */
+export function pauseAfter(bytes: number): number {
+  const pauseMs = SNAPSHOT_PAUSE_MS_MIN + Math.floor(bytes / SNAPSHOT_BYTES_PER_PAUSE_MS);
+  return Math.min(pauseMs, SNAPSHOT_PAUSE_MS_MAX);
+}
+
+/** The event of these rows, never longer than SNAPSHOT_BYTES_MAX. */
+export function snapshotBytes(rows: readonly FunctionRow[]): { bytes: Uint8Array; isAbridged: boolean } {
+  const whole = jsonBytes(`${HEAD}${rows.map(summaryText).join(",")}]}`);
+  if (whole.length <= SNAPSHOT_BYTES_MAX) return { bytes: whole, isAbridged: false };
+  return { bytes: abridged(rows), isAbridged: true };
+}
+
+const HEAD = '{"event":"functions_changed","functions":[';
+
+/** Without what only listings need; cut where it would pass the bound. */
+function abridged(rows: readonly FunctionRow[]): Uint8Array {
+  const texts: string[] = [];
+  let left = SNAPSHOT_BYTES_MAX - HEAD.length - TAIL_BYTES_MAX;
+  for (const row of rows) {
+    const text = summaryText({ ...row, description: undefined, card: undefined });
+    left -= Buffer.byteLength(text) + 1;
+    if (left < 0) break;
+    texts.push(text);
+  }
+  const cut = texts.length < rows.length ? `,"truncated":true,"function_count":${rows.length}` : "";
+  return jsonBytes(`${HEAD}${texts.join(",")}],"abridged":true${cut}}`);
+}
+
+/** Room for what stands behind the rows. */
+const TAIL_BYTES_MAX = 128;
