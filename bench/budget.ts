@@ -51,6 +51,8 @@ export const REACH: Record<string, Record<string, Bars>> = {
   sdk: { sdk: { "ws-json": 0.35 } },
   // Two hops through the kernel are nearly all of it; the engine's own work is a few microseconds.
   "latency-1": { single: { relay: 1.15 } },
+  // Spawning is the supervisor's: what the engine does for it is a small message now and then.
+  "spawns-50": { single: { relay: 1.3 } },
   "latency-half": { single: { relay: 1.3 } },
 };
 

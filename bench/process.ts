@@ -88,6 +88,8 @@ export interface SpawnOptions {
   nodeOptions?: string[];
   /** Not pinned: where all processes of a cell share all cores. */
   anyCore?: boolean;
+  /** More of the engine's configuration, beside the blocks it has here. */
+  more?: string;
   /** Compiled tree to run; by default this one. */
   dist?: string;
 }
@@ -129,7 +131,7 @@ const PORT_TAKEN = /port is taken/;
 async function startEngineOn(port: number, options: SpawnOptions): Promise<Router | undefined> {
   const folder = mkdtempSync(join(tmpdir(), "tercet-bench-"));
   const config = join(folder, "config.yaml");
-  writeFileSync(config, engineConfig(port));
+  writeFileSync(config, engineConfig(port) + (options.more ?? ""));
   const script = join(options.dist ?? DIST, "src/main.js");
   const [command, rest] = pinnedCommand(options.anyCore ? "any" : "router", [
     process.execPath,

@@ -8,5 +8,15 @@ import { latencyCases } from "./latency.js";
 import { microCases } from "./micro.js";
 import { routes } from "./routes.js";
 import { sdk } from "./sdk.js";
+import { spawns } from "./spawns.js";
 
-export const CASES: Case[] = [...callCases, ...latencyCases, cast, ...fleetCases, sdk, routes, ...microCases];
+export const CASES: Case[] = [
+  ...callCases,
+  ...latencyCases,
+  cast,
+  ...fleetCases,
+  sdk,
+  routes,
+  spawns,
+  ...microCases,
+];

@@ -16,7 +16,8 @@ const log = createLogger({ level: level as LogLevel, format: format as LogFormat
 
 const pipe: Pipe = {
   send: (frame) => {
-    if (process.connected) process.send?.(frame);
+    // An engine that was killed a moment ago leaves a broken channel, which tells so by "disconnect"; without a callback it would be thrown.
+    if (process.connected) process.send?.(frame, undefined, undefined, () => {});
   },
   onFrame: (listener) => process.on("message", listener),
 };

@@ -155,6 +155,19 @@ describe("tercet", parallel, () => {
     await eventually("all are gone", () => isGone(supervisor) && it.workers().length === 0);
   });
 
+  test("leaves nothing behind either when it is killed while processes come and go, and nobody reads its log", async (t) => {
+    const it = tercet(t);
+    it.spawn(
+      `${HEAD}workers:\n  - { name: brief, command: 'echo here; sleep 0.01', ready: started, replicas: 10, ${it.mark}, restart: { delay_ms: 1, max_delay_ms: 1, max_restarts: 1000000 } }\n  - ${sleeper(it, "a")}\n`,
+    );
+    await it.entered("brief#9", "ready", 3);
+    const supervisor = it.supervisorPid();
+    it.closeOutput();
+    it.signal("SIGKILL");
+    await eventually("all are gone", () => isGone(supervisor) && it.workers().length === 0, 20_000);
+    await it.exited();
+  });
+
   test("replaces a supervisor that is killed; the engine goes on serving", async (t) => {
     const it = tercet(t);
     it.spawn(`${HEAD}workers:\n  - ${sleeper(it, "a")}\n`);

@@ -87,6 +87,12 @@ export class Tercet {
     return this.logged((line) => line === matching());
   }
 
+  /** Nobody reads the log from here on. */
+  closeOutput(): void {
+    this.#process?.stdout?.destroy();
+    this.#process?.stderr?.destroy();
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#process?.kill(signal);
   }
