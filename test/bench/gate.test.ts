@@ -1,3 +1,4 @@
+// The gate: which rows pass, which fail, and what it says of each.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { GATE_CASES, type GateCase } from "../../bench/budget.js";

@@ -1,3 +1,4 @@
+// The nearest known word to a mistyped one.
 import { strict as assert } from "node:assert";
 import { test } from "node:test";
 import { editDistance, nearest } from "../../src/config/nearest.js";

@@ -1,3 +1,4 @@
+// Patterns of paths, as `watch` entries of the configuration write them.
 import { strict as assert } from "node:assert";
 import { test } from "node:test";
 import { matcher, rootOf } from "../../src/supervisor/glob.js";

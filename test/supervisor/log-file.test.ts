@@ -1,3 +1,4 @@
+// The log file of declared workers: rotated by size, no line lost within its bounds, and a full disk is told once.
 import { strict as assert } from "node:assert";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

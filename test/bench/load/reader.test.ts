@@ -1,3 +1,4 @@
+// The load generator's reader of records, held against whole and split frames.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Batch } from "../../../bench/load/batch.js";
