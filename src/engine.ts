@@ -3,7 +3,6 @@
 import { randomUUID } from "node:crypto";
 import type { Builtin } from "./builtin/builtin.js";
 import { createChannel } from "./builtin/create-channel.js";
-import { FunctionRows } from "./builtin/function-rows.js";
 import { functionInfo, listFunctions } from "./builtin/list-functions.js";
 import { listTriggerTypes, triggerTypeInfo } from "./builtin/list-trigger-types.js";
 import { listTriggers, triggerInfo } from "./builtin/list-triggers.js";
@@ -27,6 +26,7 @@ import {
   LIMITS,
   type Limits,
 } from "./protocol/limits.js";
+import { FunctionRows } from "./registry/function-rows.js";
 import { Functions, type FunctionsObserver } from "./registry/functions.js";
 import type { FunctionRule } from "./registry/share.js";
 import { Workers } from "./registry/workers.js";

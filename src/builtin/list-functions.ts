@@ -1,10 +1,6 @@
 // `engine::functions::list` and `engine::functions::info`, with the shapes, filters and order of the iii protocol (section 5).
 
 import { CodedError, ErrorCode } from "../protocol/error.js";
-import type { Functions } from "../registry/functions.js";
-import { DEFAULT_NAMESPACE } from "../registry/names.js";
-import type { Workers } from "../registry/workers.js";
-import { type Builtin, objectInput, optionalBoolean, optionalString, optionalStrings } from "./builtin.js";
 import {
   byBytes,
   detailText,
@@ -12,7 +8,11 @@ import {
   type FunctionRows,
   isInternal,
   summaryText,
-} from "./function-rows.js";
+} from "../registry/function-rows.js";
+import type { Functions } from "../registry/functions.js";
+import { DEFAULT_NAMESPACE } from "../registry/names.js";
+import type { Workers } from "../registry/workers.js";
+import { type Builtin, objectInput, optionalBoolean, optionalString, optionalStrings } from "./builtin.js";
 import type { TriggerRows } from "./trigger-rows.js";
 
 const LIST = "engine::functions::list";

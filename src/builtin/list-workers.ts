@@ -1,6 +1,7 @@
 // `engine::workers::list` and `engine::workers::info`, with the shapes, filters and order of the iii protocol (section 5).
 
 import { CodedError, ErrorCode } from "../protocol/error.js";
+import { byBytes, detailText, type FunctionRows } from "../registry/function-rows.js";
 import type { Functions } from "../registry/functions.js";
 import { DEFAULT_NAMESPACE } from "../registry/names.js";
 import { OfferState, OfferWord } from "../registry/offers.js";
@@ -8,7 +9,6 @@ import type { Worker, Workers } from "../registry/workers.js";
 import type { Calls } from "../router/calls.js";
 import { ENGINE_VERSION } from "../version.js";
 import { type Builtin, objectInput, optionalString, requiredString } from "./builtin.js";
-import { byBytes, detailText, type FunctionRows } from "./function-rows.js";
 import { byId, type TriggerTypeRow, typeSummary } from "./trigger-rows.js";
 import type { TriggersOfWorker } from "./triggers-of-worker.js";
 

@@ -10,8 +10,6 @@
 // A snapshot is serialised once for all. Beyond SNAPSHOT_BYTES_MAX it leaves out descriptions and metadata (`abridged: true`), and when that is not enough
 // it holds as many rows as fit (`truncated: true`, `function_count` tells how many there are): no frame that would end an SDK's connection.
 
-import type { FunctionRow, FunctionRows } from "../builtin/function-rows.js";
-import { summaryText } from "../builtin/function-rows.js";
 import type { Clock } from "../clock.js";
 import { Metric, type Metrics } from "../metrics.js";
 import {
@@ -20,6 +18,8 @@ import {
   SNAPSHOT_PAUSE_MS_MAX,
   SNAPSHOT_PAUSE_MS_MIN,
 } from "../protocol/limits.js";
+import type { FunctionRow, FunctionRows } from "../registry/function-rows.js";
+import { summaryText } from "../registry/function-rows.js";
 import { FunctionChange, type Functions } from "../registry/functions.js";
 import type { FireEvent, TriggerFires } from "./trigger-fires.js";
 import { jsonBytes } from "./trigger-values.js";

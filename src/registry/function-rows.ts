@@ -2,9 +2,9 @@
 //
 // Formats and metadata were kept as they were spelled at registration and go out the same way, so no number in them changes.
 
-import type { Functions } from "../registry/functions.js";
-import { OfferWord } from "../registry/offers.js";
-import type { Workers } from "../registry/workers.js";
+import type { Functions } from "./functions.js";
+import { OfferWord } from "./offers.js";
+import type { Workers } from "./workers.js";
 
 /** What a listing needs of one function; absent = none. */
 export interface FunctionRow {
