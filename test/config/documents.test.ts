@@ -11,7 +11,9 @@ const EXAMPLE = readFileSync(new URL("../../../config.yaml", import.meta.url), "
 const REFUSED = ["workers.image", "workers.worker_path"];
 
 test("config.schema.json and the table of keys are up to date", () => {
-  assert.equal(readFileSync(SCHEMA_FILE, "utf8"), schemaText(), "run: npm run documents");
+  // The formatter folds short lists: what is compared is what the file says.
+  const shipped: unknown = JSON.parse(readFileSync(SCHEMA_FILE, "utf8"));
+  assert.deepEqual(shipped, JSON.parse(schemaText()), "run: npm run documents");
   const page = readFileSync(TABLE_FILE, "utf8");
   assert.equal(unpadded(page), unpadded(withTables(page)), "run: npm run documents");
 });
