@@ -33,6 +33,7 @@ import { Workers } from "./registry/workers.js";
 import { Calls } from "./router/calls.js";
 import { Crossing } from "./router/crossing.js";
 import { Departures, type WorkerObserver } from "./router/departures.js";
+import { EngineEvents, type EngineEventsOptions } from "./router/engine-events.js";
 import { EnginePeer } from "./router/engine-peer.js";
 import { Enqueue } from "./router/enqueue.js";
 import { FunctionsAvailable } from "./router/functions-available.js";
@@ -92,6 +93,7 @@ export class Engine {
   readonly #log: Logger;
   #builtins = 0;
   #isDraining = false;
+  readonly #fires: TriggerFires;
   #functionsAvailable: FunctionsAvailable | null = null;
   readonly #healthParts: (() => object)[] = [];
 
@@ -180,6 +182,7 @@ export class Engine {
     calls.attach({ json, msgpack, engine: this.peer }, msgpack);
     server.attach({ json, msgpack });
     const fires = new TriggerFires({ ...shared, ...this.triggers, general });
+    this.#fires = fires;
     const functionRows = new FunctionRows(functions, workers);
     this.#serveBuiltins(jsonControl, clock.epochMs(), functionRows);
     this.#serveTriggerTypes(fires, functionRows, clock);
@@ -198,6 +201,13 @@ export class Engine {
   serve(builtin: Builtin): void {
     this.peer.serve(builtin);
     this.#builtins++;
+  }
+
+  /** Provides one more trigger type of the engine's own, in namespace `default`; its events are told through what is returned. */
+  provideEvents(options: EngineEventsOptions): EngineEvents {
+    const events = new EngineEvents(options, this.#fires, this.triggers.triggers);
+    this.triggers.serve(events);
+    return events;
   }
 
   /** Follows workers as they come and go. */

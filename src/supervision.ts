@@ -7,6 +7,7 @@ import type { Worker } from "./registry/workers.js";
 import type { DrainResult, EnginePort, Registration, RegistrationChange } from "./supervisor/engine-port.js";
 import type { Draft, ReloadOutcome } from "./supervisor/messages.js";
 import type { Supervisor } from "./supervisor/supervisor.js";
+import type { Transition } from "./supervisor/transition.js";
 import { type ControlFunction, workerFunctions } from "./supervisor/worker-functions.js";
 import { ENGINE_VERSION } from "./version.js";
 
@@ -118,6 +119,51 @@ export interface Control {
   readonly status: ConfigStatus;
   /** Told after the answer of a reload has been given. */
   onReloaded(outcome: ReloadOutcome): void;
+}
+
+/** Tells every change of a declared process to whoever binds a trigger of type `engine::worker-processes`. */
+export function tellProcesses(engine: Engine, supervisor: Supervisor): void {
+  const events = engine.provideEvents({
+    id: "engine::worker-processes",
+    description:
+      "A declared process changed its state; config may narrow it by lists: workers, processes, states.",
+    filters: { workers: "worker", processes: "process", states: "state" },
+  });
+  supervisor.on("transition", (transition) => events.tell(eventOf(transition)));
+}
+
+/** The event as its receivers get it; what does not apply is null. */
+function eventOf(transition: Transition): Record<string, unknown> {
+  const {
+    worker,
+    entry,
+    state,
+    previous,
+    timeMs,
+    pid,
+    reason,
+    exit,
+    lastLines,
+    uptimeMs,
+    restarts,
+    nextStartMs,
+  } = transition;
+  return {
+    event: "worker_process",
+    worker: entry,
+    process: worker,
+    state,
+    previous,
+    at_ms: timeMs,
+    pid: pid ?? null,
+    reason: reason ?? null,
+    exit_code: exit?.code ?? null,
+    signal: exit?.signal ?? null,
+    last_lines: lastLines ?? [],
+    uptime_ms: uptimeMs ?? null,
+    restarts,
+    next_start_ms: nextStartMs ?? null,
+  };
 }
 
 /** Registers `worker::*`, `engine::status` and `engine::config::*` with the engine. */

@@ -5,7 +5,7 @@ import { checkMachine } from "../config/machine.js";
 import { formatProblem } from "../config/problem.js";
 import type { Engine, EngineOptions } from "../engine.js";
 import { createLogger, type Logger } from "../log.js";
-import { ConfigStatus, SupervisedEngine, serveControl } from "../supervision.js";
+import { ConfigStatus, SupervisedEngine, serveControl, tellProcesses } from "../supervision.js";
 import type { ReloadOutcome } from "../supervisor/messages.js";
 import { Supervisor } from "../supervisor/supervisor.js";
 import { type Command, type Io, type Line, UsageError } from "./command.js";
@@ -155,6 +155,7 @@ class Server {
       void this.#endInOrder("no supervisor", ExitCode.Failed);
     });
     serveControl({ engine: this.#engine, supervisor: this.#supervisor, status: this.#status, onReloaded });
+    tellProcesses(this.#engine, this.#supervisor);
     this.#engine.reportHealth(() => ({ config: this.#status.state.state }));
   }
 

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Readable } from "node:stream";
 import { pause } from "./deferred.js";
-import { sweep } from "./leftovers.js";
+import { groupEnded, groupLives, sweep } from "./leftovers.js";
 import { LineSplitter } from "./lines.js";
 import { lookUp, type ProcessIdentity, signalGroup } from "./process-table.js";
 import type { StreamName } from "./recent-lines.js";
@@ -44,10 +44,12 @@ export class Child {
     this.pid = pid;
     this.identity = { pid, startTime: lookUp(pid)?.startTime ?? "" };
     this.#mark = mark;
+    groupLives(pid);
     const outputs = [follow(child.stdout, "stdout", onOutput), follow(child.stderr, "stderr", onOutput)];
     this.exited = new Promise((resolve) => {
       child.once("exit", (code, signal) => {
         this.#hasEnded = true;
+        groupEnded(pid);
         const exit = { code, signal, timeMs: Date.now() };
         void Promise.race([Promise.all(outputs), pause(OUTPUT_END_MS)]).then(() => {
           child.stdout?.destroy(); // a process that forked away may hold the pipe for ever
@@ -99,7 +101,7 @@ export class Child {
 
   /** After the process ended: ends what it left behind. */
   sweep(graceMs: number, hurry: AbortSignal): Promise<boolean> {
-    return sweep(this.#mark, this.pid, graceMs, hurry);
+    return sweep({ ...this.identity, mark: this.#mark }, graceMs, hurry);
   }
 }
 

@@ -32,26 +32,41 @@ function processesSoon(): Promise<ProcessEntry[]> {
   return pending;
 }
 
-/** What still runs of the launch with this mark. */
-export async function leftoversOf(mark: string, group: number): Promise<ProcessEntry[]> {
+/** Groups of launches that live: their members are nobody else's leftovers, and need not be looked into. */
+const living = new Set<number>();
+
+export function groupLives(group: number): void {
+  living.add(group);
+}
+
+export function groupEnded(group: number): void {
+  living.delete(group);
+}
+
+/** One launch that has ended: its mark, and its leader as it was. */
+export interface Launched extends ProcessIdentity {
+  readonly mark: string;
+}
+
+/** What still runs of a launch. Whoever is older than its leader cannot be its child. */
+export async function leftoversOf(launched: Launched): Promise<ProcessEntry[]> {
   const processes = await processesSoon();
-  const canSeeMarks = process.platform === "linux";
-  return processes.filter((entry) => (canSeeMarks ? isMarked(entry.pid, mark) : entry.group === group));
+  if (process.platform !== "linux") return processes.filter(({ group }) => group === launched.pid);
+  const sinceTicks = Number(launched.startTime);
+  const young = processes.filter(
+    ({ startTime, group }) => Number(startTime) >= sinceTicks && !living.has(group),
+  );
+  return young.filter(({ pid }) => isMarked(pid, launched.mark));
 }
 
 /** Ends what is left of a launch: asks, waits up to `graceMs`, then kills. True when something had to be killed. */
-export async function sweep(
-  mark: string,
-  group: number,
-  graceMs: number,
-  hurry: AbortSignal,
-): Promise<boolean> {
-  let left = await leftoversOf(mark, group);
+export async function sweep(launched: Launched, graceMs: number, hurry: AbortSignal): Promise<boolean> {
+  let left = await leftoversOf(launched);
   for (const each of left) signalProcess(each, "SIGTERM");
   const deadline = performance.now() + graceMs;
   while (left.length > 0 && performance.now() < deadline && !hurry.aborted) {
     await pause(POLL_MS, hurry);
-    left = await leftoversOf(mark, group);
+    left = await leftoversOf(launched);
   }
   for (const each of left) signalProcess(each, "SIGKILL");
   return left.length > 0;

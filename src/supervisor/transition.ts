@@ -31,6 +31,8 @@ export interface Exit {
 export interface Transition {
   /** Name of the process: the worker's, with #n when it has replicas. */
   readonly worker: string;
+  /** Name of the entry it belongs to. */
+  readonly entry: string;
   readonly state: UnitState;
   readonly previous: UnitState;
   readonly timeMs: number;

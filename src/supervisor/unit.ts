@@ -436,6 +436,7 @@ export class Unit {
     this.#world.onTransition(
       {
         worker: this.name,
+        entry: this.#spec.name,
         state,
         previous,
         timeMs: this.#sinceMs,
