@@ -1,7 +1,7 @@
 // `${NAME}` and `${NAME:default}` in the scalar values of a parsed file.
 //
 // It works on parsed values, never on the raw text: a variable's content cannot add keys, and comments are not
-// touched. A value written without quotes that contains a reference is read again as a YAML scalar afterwards,
+// touched. A value written without quotes that contains a reference becomes a number or truth value when its text is one,
 // so `port: ${PORT}` is a number. Keys are never expanded. A set variable wins even when it is empty.
 import type { YamlNode } from "./yaml.js";
 
@@ -55,19 +55,26 @@ function expandScalar(
     },
   );
   node.isExpanded = true;
-  if (expanded !== text) node.value = node.isPlain ? resolvePlain(expanded) : expanded;
+  setExpanded(node, expanded, LONE.test(text));
 }
 
 // The name runs to the first `:` or `}`, the default to the next `}`; no nesting and no escape.
 const REFERENCE = /\$\{([^:}]+)(?::([^}]*))?\}/g;
 
-/** What YAML 1.2's core schema makes of a plain scalar; an empty text stays an empty text. */
-export function resolvePlain(text: string): string | number | boolean | null {
-  if (/^(?:true|True|TRUE)$/.test(text)) return true;
-  if (/^(?:false|False|FALSE)$/.test(text)) return false;
-  if (/^(?:null|Null|NULL|~)$/.test(text)) return null;
-  if (/^[-+]?[0-9]+$/.test(text)) return Number(text);
-  if (/^0x[0-9a-fA-F]+$/.test(text) || /^0o[0-7]+$/.test(text)) return Number(text);
-  if (/^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$/.test(text)) return Number(text);
-  return text;
+const LONE = /^\$\{[^}]*\}$/;
+
+/** Text, or what a plain scalar of that text would be; the reader of the file takes the other one where only that fits. */
+function setExpanded(node: YamlNode, text: string, isLone: boolean): void {
+  const typed = resolvePlain(text);
+  const isTyped = node.isPlain && typed !== undefined;
+  node.value = isTyped ? typed : text;
+  if (isTyped) node.alternative = text;
+  else if (isLone && typed !== undefined) node.alternative = typed;
+}
+
+/** The number or truth value that is written exactly so; `007`, `1e5` and digits beyond what a number holds stay text. */
+export function resolvePlain(text: string): number | boolean | undefined {
+  if (text === "true" || text === "false") return text === "true";
+  const number = text.trim() === text && text !== "" ? Number(text) : Number.NaN;
+  return String(number) === text && Number.isFinite(number) ? number : undefined;
 }

@@ -10,7 +10,7 @@ import { type Classified, classify, type Listener, type WorkerSpec } from "./ent
 import { readEnvFile } from "./env-file.js";
 import { type Environment, expandVariables } from "./expand.js";
 import { ConfigError, type ConfigProblem, ProblemWriter } from "./problem.js";
-import { PathReporter } from "./reporter.js";
+import { nodeAt, PathReporter } from "./reporter.js";
 import { type ReadFile, readWhatCanBe } from "./salvage.js";
 import type { ConfigFile } from "./schema.js";
 import { readConfigText } from "./text.js";
@@ -74,7 +74,7 @@ export function openText(text: string, options: ParseOptions): OpenConfig {
   const writer = new ProblemWriter(options.shownAs ?? file ?? "config.yaml", text);
   const root = treeOf(text, writer);
   const unset = expand(root, text, env, writer);
-  const read = readWhatCanBe(plainValue(root));
+  const read = readExpanded(root);
   const report = new PathReporter(root, writer, unset);
   for (const issue of read.issues) report.schemaIssue(issue);
   const config = assemble(read, file, env, report, writer);
@@ -105,6 +105,15 @@ function expand(root: YamlNode, text: string, env: Environment, writer: ProblemW
     writer.at(start, start + length, `the variable ${name} is not set and no default provided`, hint);
   }
   return new Set(missing.map(({ node }) => node));
+}
+
+/** Where a value from the environment does not fit, its other reading is tried: text for a number, a number for text. */
+function readExpanded(root: YamlNode): ReadFile {
+  const read = readWhatCanBe(plainValue(root));
+  const misfits = read.issues.flatMap(({ path }) => nodeAt(root, path) ?? []);
+  const others = misfits.filter(({ alternative }) => alternative !== undefined);
+  for (const node of others) node.value = node.alternative ?? null;
+  return others.length === 0 ? read : readWhatCanBe(plainValue(root));
 }
 
 /** The tree as plain values; unset variables stay empty texts, their problem is already written. */

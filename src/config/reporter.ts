@@ -93,7 +93,8 @@ export class PathReporter implements Reporter {
   }
 }
 
-function nodeAt(root: YamlNode, path: Path): YamlNode | undefined {
+/** The node a path leads to. */
+export function nodeAt(root: YamlNode, path: Path): YamlNode | undefined {
   let node: YamlNode | undefined = root;
   for (const step of path)
     node = typeof step === "number" ? node?.items[step] : node?.entries.get(step)?.node;

@@ -23,6 +23,8 @@ export interface YamlNode {
   value: string | number | boolean | bigint | null;
   /** Of a scalar: its value came from the environment, and is not to be shown. */
   isExpanded: boolean;
+  /** Of an expanded scalar: the other reading of its text, where there is one. */
+  alternative: string | number | boolean | undefined;
   /** Of a scalar: whether it was written without quotes, so that an expanded text may become a number. */
   readonly isPlain: boolean;
   readonly entries: ReadonlyMap<string, YamlEntry>;
@@ -161,7 +163,17 @@ function scalarNode(node: { value: unknown; type?: string }, start: number, end:
 }
 
 function blank(kind: YamlNode["kind"], start: number, end: number): YamlNode {
-  return { kind, start, end, value: null, isExpanded: false, isPlain: true, entries: new Map(), items: [] };
+  return {
+    kind,
+    start,
+    end,
+    value: null,
+    isExpanded: false,
+    alternative: undefined,
+    isPlain: true,
+    entries: new Map(),
+    items: [],
+  };
 }
 
 function spanOf(node: { range?: readonly [number, number, number] | null }): [number, number] {

@@ -126,6 +126,25 @@ describe("parseConfig() expands", () => {
     assert.equal(parseConfig("server:\n  port: ${PORT:5001}", { env: { PORT: "81" } }).server.port, 81);
   });
 
+  test("to text or number, as the key wants, and never changes what a variable says", () => {
+    const env = { PORT: "81", NAME: "123", KEY: "007", BIG: "12345678901234567890", FLAG: "true" };
+    const text =
+      'server: { port: "${PORT}" }\nreload:\n  watch: ${FLAG}\nworkers:\n  - name: ${NAME}\n    command: [x, "${PORT}"]\n    env: { K: "${KEY}", B: "${BIG}", F: "${FLAG}" }\n    replicas: ${PORT}\n';
+    const { server, reload, workers } = parseConfig(text, { env });
+    assert.deepEqual(
+      [server.port, reload.watch, workers[0]?.name, workers[0]?.replicas],
+      [81, true, "123", 81],
+    );
+    assert.deepEqual(
+      [workers[0]?.command, workers[0]?.env],
+      [["x", "81"], { K: "007", B: "12345678901234567890", F: "true" }],
+    );
+    assert.equal(
+      only("server:\n  port: ${P}", { P: "s3cret" }).message,
+      "server.port: expected a number, found something else in its variable",
+    );
+  });
+
   test("defaults that hold a colon, are empty, or begin with a minus", () => {
     assert.equal(portOf('"${X:http://h:1}"'), '"http://h:1"');
     assert.equal(portOf('"${X:}"'), '""');

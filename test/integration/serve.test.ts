@@ -75,6 +75,38 @@ describe("tercet", parallel, () => {
     assert.equal(await it.exited(), 0);
   });
 
+  test("lets a worker's calls in flight end before it is restarted", async (t) => {
+    const it = tercet(t);
+    it.spawn(`${HEAD}workers:\n  - ${slowWorker(it)}\n`);
+    const caller = await connect({ url: await it.url(), reconnect: false, onEvent: () => {} });
+    const first = await it.entered("slow", "ready");
+    const call = (ms: number): Promise<unknown> => caller.call("slow::wait", { ms });
+    await eventually("it serves", () =>
+      call(0).then(
+        () => true,
+        () => false,
+      ),
+    );
+    const slow = call(500);
+    await call(0);
+    const restarted = it.run("restart", "slow");
+    await it.entered("slow", "stopping");
+    await eventually("new calls no longer find it", () =>
+      call(0).then(
+        () => false,
+        (error: { code: string }) => error.code === "function_not_found",
+      ),
+    );
+    assert.equal(await slow, first.pid);
+    assert.equal((await restarted).code, 0);
+    const second = await it.entered("slow", "ready", 2);
+    assert.equal(
+      await eventually("the new process serves", () => call(0).catch(() => undefined)),
+      second.pid,
+    );
+    await caller.close();
+  });
+
   test("says what was cut off and ends with 4 when a call does not end in time", async (t) => {
     const it = tercet(t);
     it.spawn(`server: { port: 0, drain_ms: 50 }\nworkers:\n  - ${slowWorker(it)}\n`);
