@@ -13,6 +13,7 @@ import { TriggerRows } from "./builtin/trigger-rows.js";
 import { TriggersOfWorker } from "./builtin/triggers-of-worker.js";
 import { Channels } from "./channels/channels.js";
 import { ChannelRoute } from "./channels/socket-end.js";
+import { Streams } from "./channels/streams.js";
 import { type Clock, systemClock } from "./clock.js";
 import type { Logger } from "./log.js";
 import { Metrics } from "./metrics.js";
@@ -169,8 +170,9 @@ export class Engine {
       engine: this.peer,
     };
     const msgpackControl = new MsgpackControl(shared);
-    const general = new MsgpackGeneral({ ...shared, control: msgpackControl });
-    const msgpack = new MsgpackDoor(calls, arena, metrics, msgpackControl, general, crossing);
+    const streams = new Streams({ channels: this.channels, arena, metrics });
+    const general = new MsgpackGeneral({ ...shared, control: msgpackControl, streams });
+    const msgpack = new MsgpackDoor(calls, arena, metrics, msgpackControl, general, crossing, streams);
     const triggerJson = new TriggerJson({ ...this.triggers, workers, frames, metrics, log });
     this.triggers.binder.attach(triggerJson, null);
     const jsonControl = new JsonControl({ ...shared, triggers: triggerJson });

@@ -44,6 +44,9 @@ const NAMES = [
   "trigger_fires_dropped",
   "snapshots_serialised",
   "snapshots_abridged",
+  "streams_opened",
+  "streams_refused",
+  "stream_records_unmatched",
   "telemetry_frames",
   "telemetry_bytes",
 ] as const;

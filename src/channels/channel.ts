@@ -7,6 +7,7 @@
 // sink. What a sink takes is its own affair: it says whether it has room. A channel is over when its sink has had everything, or is gone.
 
 import { Metric } from "../metrics.js";
+import { ErrorCode } from "../protocol/error.js";
 import type { ChannelShared } from "./channels.js";
 import { MessageQueue } from "./message-queue.js";
 
@@ -15,39 +16,50 @@ export interface ChannelSource {
   /** Sends no more for now. False when it cannot be stopped. */
   pause(): boolean;
   resume(): void;
+  /** A message of so many bytes was handed on. */
+  handedOn(bytes: number): void;
   /** Nobody will read: it should end. Comes at most once. */
-  end(why: ChannelEnd): void;
+  end(ending: Ending): void;
 }
 
 /** To where messages go. */
 export interface ChannelSink {
   /** Whether it takes a message now; when it says no, it calls {@link Channel.drained} later. */
   readonly hasRoom: boolean;
-  /** `message` is valid until this returns. */
-  write(message: Uint8Array, isText: boolean): void;
+  /** From this size on a message that nothing waits before is written as it comes; smaller ones wait for the end of the turn, to leave together. */
+  readonly directBytesMin: number;
+  /** Binary messages longer than this are written in pieces. */
+  readonly pieceBytesMax: number;
+  /** `message` is valid until this returns; `record`: the chunk record that it came in, which may be written to. */
+  write(message: Uint8Array, isText: boolean, record?: Uint8Array): void;
   /** What `write` writes should leave together. */
   cork(write: () => void): void;
   /** Everything was written. Comes at most once. */
-  end(why: ChannelEnd): void;
+  end(ending: Ending): void;
 }
 
-/** Why a channel ends, as an end is told. */
-export const ChannelEnd = {
-  /** The writer said that this is all. */
-  Complete: "complete",
-  /** The other end went without a word. */
-  Gone: "gone",
-  /** An end was never taken. */
-  Swept: "swept",
-  /** The reader did not keep up, and the writer could not be stopped. */
-  Overrun: "overrun",
-} as const;
-export type ChannelEnd = (typeof ChannelEnd)[keyof typeof ChannelEnd];
+/** How a channel ends, as its ends are told. */
+export interface Ending {
+  /** Null: the writer said that this is all. */
+  readonly code: string | null;
+  readonly message: string;
+}
+
+export const COMPLETE: Ending = { code: null, message: "" };
+export const BROKEN: Ending = {
+  code: ErrorCode.StreamBroken,
+  message: "The other end's connection ended before the stream did",
+};
+export const EXPIRED: Ending = {
+  code: ErrorCode.ChannelExpired,
+  message: "An end of the channel was not taken in time",
+};
+export const OVERRUN: Ending = {
+  code: ErrorCode.StreamOverrun,
+  message: "More was sent than the reader takes",
+};
 
 export type Direction = "read" | "write";
-
-/** From this size on a message for a sink with room is written as it stands: copying it would cost more than a system call. */
-const DIRECT_BYTES = 16_384;
 
 export class Channel {
   readonly id: string;
@@ -61,7 +73,7 @@ export class Channel {
   #sink: ChannelSink | null = null;
   #isPaused = false;
   /** Why the source sends no more; null while it does, or may. */
-  #sourceEnd: ChannelEnd | null = null;
+  #sourceEnd: Ending | null = null;
   #isOver = false;
   /** It stands in the list of this turn. */
   isListed = false;
@@ -95,25 +107,28 @@ export class Channel {
   /** The source stands. */
   attachSource(source: ChannelSource): void {
     this.#source = source;
-    if (this.#isOver) source.end(ChannelEnd.Gone);
+    if (this.#isOver) source.end(BROKEN);
   }
 
   /** The sink stands, and gets what waits. */
   attachSink(sink: ChannelSink): void {
     this.#sink = sink;
-    if (this.#isOver) sink.end(ChannelEnd.Gone);
-    else this.#list();
+    if (this.#isOver) sink.end(BROKEN);
+    else this.flush();
   }
 
-  /** The source sent a message; valid until this returns. */
-  received(message: Uint8Array, isText: boolean): void {
+  /** The source sent a message; valid until this returns. `record`: the chunk record that it came in. */
+  received(message: Uint8Array, isText: boolean, record?: Uint8Array): void {
     if (this.#isOver || this.#sourceEnd !== null) return;
     const counts = this.#shared.metrics.counts;
     counts[Metric.channel_messages]!++;
     counts[Metric.channel_bytes]! += message.length;
     const sink = this.#sink;
-    if (sink !== null && message.length >= DIRECT_BYTES && this.#queue.count === 0 && sink.hasRoom)
-      return sink.write(message, isText);
+    if (sink !== null && this.#queue.count === 0 && goesDirectly(sink, message, isText)) {
+      sink.write(message, isText, record);
+      this.#source?.handedOn(message.length);
+      return;
+    }
     const before = this.#queue.bytes;
     this.#queue.push(message, isText);
     this.#shared.queuedBytes += this.#queue.bytes - before;
@@ -121,31 +136,36 @@ export class Channel {
   }
 
   /** The source sends no more. */
-  sourceEnded(why: ChannelEnd): void {
+  sourceEnded(ending: Ending): void {
     this.#source = null;
-    this.#sourceEnd ??= why;
+    this.#sourceEnd ??= ending;
     this.#list();
   }
 
-  /** The sink has room again. */
+  /** The source ends with an error of its own: as {@link sourceEnded}, but nothing is kept for a reader that has not come. */
+  sourceFailed(ending: Ending): void {
+    this.sourceEnded(ending);
+    if (!this.#taken.read) this.#finish(ending);
+  }
+
+  /** The sink has room again: it gets what waits at once. */
   drained(): void {
-    if (this.#queue.count > 0 || this.#sourceEnd !== null) this.#list();
+    if (this.#queue.count > 0 || this.#sourceEnd !== null) this.flush();
   }
 
   /** The sink is gone: what waits is for nobody, and the source need not go on. */
-  sinkEnded(): void {
+  sinkEnded(ending: Ending): void {
     this.#sink = null;
-    this.#finish(ChannelEnd.Gone);
+    this.#finish(ending);
   }
 
   /** Ends it whatever its ends do. */
   sweep(): void {
-    this.#finish(ChannelEnd.Swept);
+    this.#finish(EXPIRED);
   }
 
-  /** At the end of a turn: hands on what the sink takes, stops or starts the source, ends when all is done. */
+  /** Hands on what the sink takes, stops or starts the source, ends when all is done. */
   flush(): void {
-    this.isListed = false;
     if (this.#isOver) return;
     this.#handOn();
     if (this.#isOver) return;
@@ -159,12 +179,18 @@ export class Channel {
     if (sink === null || this.#queue.count === 0 || !sink.hasRoom) return;
     const before = this.#queue.bytes;
     sink.cork(() => {
-      while (this.#queue.count > 0 && sink.hasRoom) {
-        sink.write(this.#queue.peek(), this.#queue.isText);
-        if (this.#queue.count > 0) this.#queue.shift();
-      }
+      while (this.#queue.count > 0 && sink.hasRoom) this.#writeFirst(sink);
     });
     this.#shared.queuedBytes -= before - this.#queue.bytes;
+  }
+
+  #writeFirst(sink: ChannelSink): void {
+    const queue = this.#queue;
+    const { isText } = queue;
+    const message = isText ? queue.peek() : queue.peek().subarray(0, sink.pieceBytesMax);
+    sink.write(message, isText);
+    queue.drop(message.length);
+    this.#source?.handedOn(message.length);
   }
 
   #steer(): void {
@@ -200,11 +226,11 @@ export class Channel {
       { channel: this.id, waitingBytes: this.#queue.bytes },
       "channel cut: its reader does not keep up",
     );
-    this.#finish(ChannelEnd.Overrun);
+    this.#finish(OVERRUN);
   }
 
   /** Once. Both ends are told; either may call back while it is. */
-  #finish(why: ChannelEnd): void {
+  #finish(ending: Ending): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#shared.queuedBytes -= this.#queue.bytes;
@@ -214,8 +240,8 @@ export class Channel {
     const sink = this.#sink;
     this.#source = null;
     this.#sink = null;
-    source?.end(why);
-    sink?.end(why);
+    source?.end(ending);
+    sink?.end(ending);
   }
 
   #list(): void {
@@ -223,4 +249,10 @@ export class Channel {
     this.isListed = true;
     this.#shared.list(this);
   }
+}
+
+function goesDirectly(sink: ChannelSink, message: Uint8Array, isText: boolean): boolean {
+  return (
+    message.length >= sink.directBytesMin && (isText || message.length <= sink.pieceBytesMax) && sink.hasRoom
+  );
 }

@@ -56,12 +56,28 @@ export class Channels implements ChannelShared {
 
   /** Makes a channel that holds at most `messagesMax` messages before its writer is stopped. Throws CodedError when there are too many. */
   create(messagesMax: number): Channel {
+    this.#checkRoom();
+    return this.#add(randomUUID(), randomUUID(), messagesMax);
+  }
+
+  /** As {@link create}, with an id and a key that somebody else drew. Throws CodedError when the id is in use. */
+  createAs(id: string, key: string, messagesMax: number): Channel {
+    if (this.#byId.has(id))
+      throw new CodedError(ErrorCode.ChannelEndTaken, "Cannot create a channel: its id is in use");
+    this.#checkRoom();
+    return this.#add(id, key, messagesMax);
+  }
+
+  #checkRoom(): void {
     if (this.#byId.size >= this.limits.channelsMax)
       throw new CodedError(
         ErrorCode.LimitReached,
         `Cannot create a channel: at most ${this.limits.channelsMax} are open at once`,
       );
-    const channel = new Channel(randomUUID(), randomUUID(), this.#clock.monotonicMs(), messagesMax, this);
+  }
+
+  #add(id: string, key: string, messagesMax: number): Channel {
+    const channel = new Channel(id, key, this.#clock.monotonicMs(), messagesMax, this);
     this.#byId.set(channel.id, channel);
     this.metrics.add(Metric.channels_created);
     return channel;
@@ -91,7 +107,10 @@ export class Channels implements ChannelShared {
   readonly #endTurn = (): void => {
     const dirty = this.#dirty;
     this.#dirty = [];
-    for (const channel of dirty) channel.flush();
+    for (const channel of dirty) {
+      channel.isListed = false;
+      channel.flush();
+    }
   };
 
   #sweep(): void {

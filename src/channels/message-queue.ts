@@ -50,9 +50,18 @@ export class MessageQueue {
     return this.#bytes.subarray(start, start + this.#bytes.readUInt32LE(this.#head + 1));
   }
 
-  /** Takes the first message out. There must be one. */
-  shift(): void {
-    this.#head += HEAD_BYTES + this.#bytes.readUInt32LE(this.#head + 1);
+  /** Takes the first `bytes` bytes of the first message out, or all of it. There must be one. */
+  drop(bytes: number): void {
+    const { length } = this.peek();
+    assert(bytes <= length, "no more is dropped than there is");
+    const kind = this.#bytes[this.#head] ?? Kind.Binary; // a head is there, as the assertion said
+    if (bytes < length) {
+      this.#head += bytes; // the head moves behind what was dropped, over bytes that nobody needs any more
+      this.#bytes[this.#head] = kind;
+      this.#bytes.writeUInt32LE(length - bytes, this.#head + 1);
+      return;
+    }
+    this.#head += HEAD_BYTES + length;
     this.#count--;
     if (this.#count === 0) this.clear();
   }

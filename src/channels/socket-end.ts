@@ -1,6 +1,7 @@
 // The ends of a channel that are WebSockets: /ws/channels/{id}?key=…&dir=read|write.
 
 import { Metric } from "../metrics.js";
+import { ErrorCode } from "../protocol/error.js";
 import {
   type Refusal,
   RouteCloseCode,
@@ -8,7 +9,16 @@ import {
   type RouteSocket,
   type SocketRoute,
 } from "../transport/socket-route.js";
-import { type Channel, ChannelEnd, type ChannelSink, type ChannelSource, type Direction } from "./channel.js";
+import {
+  BROKEN,
+  type Channel,
+  type ChannelSink,
+  type ChannelSource,
+  COMPLETE,
+  type Direction,
+  type Ending,
+  OVERRUN,
+} from "./channel.js";
 import type { Channels } from "./channels.js";
 
 /** The route under which SDKs reach their channels. */
@@ -80,7 +90,7 @@ class WriterEnd implements RouteEnd, ChannelSource {
 
   closed(isPolite: boolean): void {
     this.#socket = null;
-    this.#channel.sourceEnded(isPolite ? ChannelEnd.Complete : ChannelEnd.Gone);
+    this.#channel.sourceEnded(isPolite ? COMPLETE : BROKEN);
   }
 
   pause(): boolean {
@@ -93,15 +103,26 @@ class WriterEnd implements RouteEnd, ChannelSource {
     this.#socket?.resume();
   }
 
-  end(why: ChannelEnd): void {
-    if (why === ChannelEnd.Overrun) return this.#socket?.cut();
+  handedOn(): void {}
+
+  end(ending: Ending): void {
+    if (ending === OVERRUN) return this.#socket?.cut();
     if (this.#isPaused) this.resume();
     this.#socket?.end(RouteCloseCode.None);
   }
 }
 
+/** What a writer is told when its reader said goodbye. */
+const READER_LEFT: Ending = { code: ErrorCode.StreamCancelled, message: "The reader wants no more" };
+
+/** From this size on copying a message, to send it with others, would cost more than a system call. */
+const DIRECT_BYTES_MIN = 16_384;
+
 /** The reader's socket: gets what the channel has, as fast as it reads. */
 class ReaderEnd implements RouteEnd, ChannelSink {
+  readonly directBytesMin = DIRECT_BYTES_MIN;
+  /** Frame borders are kept. */
+  readonly pieceBytesMax = Number.POSITIVE_INFINITY;
   readonly #channel: Channel;
   readonly #bytesMax: number;
   #socket: RouteSocket | null = null;
@@ -124,9 +145,9 @@ class ReaderEnd implements RouteEnd, ChannelSink {
     this.#channel.drained();
   }
 
-  closed(): void {
+  closed(isPolite: boolean): void {
     this.#socket = null;
-    this.#channel.sinkEnded();
+    this.#channel.sinkEnded(isPolite ? READER_LEFT : BROKEN);
   }
 
   get hasRoom(): boolean {
@@ -141,8 +162,8 @@ class ReaderEnd implements RouteEnd, ChannelSink {
     this.#socket?.cork(write);
   }
 
-  end(why: ChannelEnd): void {
-    if (why === ChannelEnd.Complete) this.#socket?.end(RouteCloseCode.Done, "stream_complete");
+  end({ code }: Ending): void {
+    if (code === null) this.#socket?.end(RouteCloseCode.Done, "stream_complete");
     else this.#socket?.end(RouteCloseCode.None);
   }
 }

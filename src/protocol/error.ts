@@ -26,6 +26,12 @@ export const ErrorCode = {
   TriggerRegistrationFailed: "trigger_registration_failed",
   UnregisterFailed: "unregister_failed",
   TriggerTypeReserved: "trigger_type_reserved",
+  ChannelNotFound: "channel_not_found",
+  ChannelEndTaken: "channel_end_taken",
+  ChannelExpired: "channel_expired",
+  StreamBroken: "stream_broken",
+  StreamCancelled: "stream_cancelled",
+  StreamOverrun: "stream_overrun",
 } as const;
 export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
 

@@ -52,6 +52,15 @@ export const CALL_TIMEOUT_MS_MAX = 86_400_000;
 export const CHANNEL_MESSAGES_DEFAULT = 64;
 export const CHANNEL_MESSAGES_MAX = 1_024;
 
+/** Bytes of one chunk of a stream: a small record waits behind one of them at most where they take turns. */
+export const CHUNK_BYTES_MAX = 65_536;
+/** Bytes that a writer may send before it is granted more, and that may thus wait of one stream: four chunks, so that granting keeps ahead of sending. */
+export const STREAM_CREDIT_BYTES = 4 * CHUNK_BYTES_MAX;
+/** Bytes waiting for a connection's socket above which it gets no more chunks. */
+export const STREAM_SOCKET_BYTES_MAX = 2 * CHUNK_BYTES_MAX;
+/** Streams that one connection may have open. */
+export const STREAMS_OPEN_MAX = 1_024;
+
 /** The bounds of channels. */
 export interface ChannelLimits {
   /** Channels at once. */

@@ -5,7 +5,14 @@ import type { Clock } from "../clock.js";
 import type { Logger } from "../log.js";
 import { Metric, type Metrics } from "../metrics.js";
 import { CloseCode, CodedError, ErrorCode } from "../protocol/error.js";
-import { CALL_TIMEOUT_MS_MAX, ID_BYTES_MAX, type Limits } from "../protocol/limits.js";
+import {
+  CALL_TIMEOUT_MS_MAX,
+  CHUNK_BYTES_MAX,
+  ID_BYTES_MAX,
+  type Limits,
+  STREAM_CREDIT_BYTES,
+  STREAMS_OPEN_MAX,
+} from "../protocol/limits.js";
 import { Cursor, ElementError } from "../protocol/msgpack/cursor.js";
 import { pack, unpack } from "../protocol/msgpack/general.js";
 import { Kind } from "../protocol/msgpack/records.js";
@@ -21,7 +28,7 @@ import type { Departures } from "./departures.js";
 import { isEngineId, type MsgpackGeneral } from "./msgpack-general.js";
 
 const PROTOCOL_VERSION = 1;
-const CAPABILITIES = ["shared", "cast_all", "cancel"];
+const CAPABILITIES = ["shared", "cast_all", "cancel", "streams"];
 const RegisterMode = { Add: 0, Replace: 1 } as const;
 
 export interface MsgpackControlOptions {
@@ -188,6 +195,9 @@ export class MsgpackControl {
           timeout_ms_max: CALL_TIMEOUT_MS_MAX,
           functions_max: limits.functionsPerConnectionMax,
           id_bytes_max: ID_BYTES_MAX,
+          streams_open_max: STREAMS_OPEN_MAX,
+          stream_credit_bytes: STREAM_CREDIT_BYTES,
+          chunk_bytes_max: CHUNK_BYTES_MAX,
         },
         engine: { name: "tercet", version: ENGINE_VERSION },
       },

@@ -14,6 +14,9 @@ import {
   CALL_HEAD,
   CANCEL_BYTES,
   CallOffset,
+  CHUNK_HEAD,
+  CHUNK_OVERHEAD,
+  ChunkOffset,
   canonicalCallEnd,
   Kind,
   MALFORMED,
@@ -30,6 +33,7 @@ import type { Crossing } from "./crossing.js";
 import { CALL_WORDS, CallWord, type Ticket } from "./in-flight.js";
 import type { MsgpackControl } from "./msgpack-control.js";
 import type { MsgpackGeneral } from "./msgpack-general.js";
+import type { StreamRecords } from "./stream-records.js";
 
 export class MsgpackDoor implements Door, AnswerSink, CancelSink {
   readonly #calls: Calls;
@@ -38,6 +42,7 @@ export class MsgpackDoor implements Door, AnswerSink, CancelSink {
   readonly #control: MsgpackControl;
   readonly #general: MsgpackGeneral;
   readonly #crossing: Crossing;
+  readonly #streams: StreamRecords;
   /** The run of records being gathered: whole records of the current frame, from `#runStart` on, all for `#runTo`. */
   #runTo: Connection | null = null;
   #runStart = 0;
@@ -49,6 +54,7 @@ export class MsgpackDoor implements Door, AnswerSink, CancelSink {
     control: MsgpackControl,
     general: MsgpackGeneral,
     crossing: Crossing,
+    streams: StreamRecords,
   ) {
     this.#calls = calls;
     this.#arena = arena;
@@ -56,14 +62,20 @@ export class MsgpackDoor implements Door, AnswerSink, CancelSink {
     this.#control = control;
     this.#general = general;
     this.#crossing = crossing;
+    this.#streams = streams;
   }
 
   opened(connection: Connection): void {
     this.#control.opened(connection);
   }
 
+  drained(connection: Connection): void {
+    this.#streams.drained(connection);
+  }
+
   closed(connection: Connection): void {
     this.#control.closed(connection);
+    this.#streams.closed(connection);
   }
 
   received(from: Connection, frame: Uint8Array, isText: boolean): void {
@@ -91,6 +103,7 @@ export class MsgpackDoor implements Door, AnswerSink, CancelSink {
       if (head === CALL_HEAD && kind === Kind.Call) return this.#call(from, frame, at, end);
       if (head === ANSWER_HEAD && (kind === Kind.Result || kind === Kind.Error))
         return this.#answer(from, frame, at, end);
+      if (head === CHUNK_HEAD && kind === Kind.Chunk) return this.#chunk(from, frame, at, end);
     }
     return this.#other(from, frame, at, end);
   }
@@ -160,6 +173,17 @@ export class MsgpackDoor implements Door, AnswerSink, CancelSink {
     this.#calls.leave(slot);
     this.#run(to, frame, at);
     return next;
+  }
+
+  #chunk(from: Connection, frame: Uint8Array, at: number, end: number): number {
+    this.#endRun(frame, at);
+    const isCanonical =
+      at + CHUNK_OVERHEAD <= end &&
+      frame[at + ChunkOffset.stream - 1] === UINT32 &&
+      frame[at + ChunkOffset.flags - 1] === UINT32 &&
+      frame[at + ChunkOffset.length - 1] === BIN32;
+    if (isCanonical) return this.#streams.canonicalChunk(from, frame, at, end);
+    return this.#general.record(from, frame, at, end);
   }
 
   #other(from: Connection, frame: Uint8Array, at: number, end: number): number {

@@ -28,6 +28,7 @@ import type { Crossing } from "./crossing.js";
 import { packErrorBody } from "./error-body.js";
 import { CALL_WORDS, CallWord } from "./in-flight.js";
 import type { MsgpackControl } from "./msgpack-control.js";
+import type { StreamRecords } from "./stream-records.js";
 
 /** When a refused caller may try again: a few turns of a busy engine. */
 const RETRY_AFTER_MS = 100;
@@ -49,6 +50,7 @@ export interface MsgpackGeneralOptions {
   metrics: Metrics;
   control: MsgpackControl;
   crossing: Crossing;
+  streams: StreamRecords;
 }
 
 export class MsgpackGeneral {
@@ -93,7 +95,7 @@ export class MsgpackGeneral {
       case Kind.Cast:
         return this.#cast(from, cursor);
       default:
-        return this.#o.control.record(from, kind, cursor);
+        if (!this.#o.streams.record(from, kind, cursor)) this.#o.control.record(from, kind, cursor);
     }
   }
 

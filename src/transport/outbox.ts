@@ -127,6 +127,11 @@ export class Outbox {
     return this.#fullBytes + this.#length + this.#buffered;
   }
 
+  /** Bytes that uWebSockets holds because the kernel would not take them. */
+  get buffered(): number {
+    return this.#buffered;
+  }
+
   /** Asks uWebSockets what it still holds, when that changed without a send of ours (drain, publish). */
   refresh(): void {
     if (this.#socket !== null) this.#buffered = this.#socket.getBufferedAmount();

@@ -29,6 +29,8 @@ export const MSGPACK_PROTOCOL = "tercet.msgpack.v1";
 export interface Door {
   opened(connection: Connection): void;
   received(connection: Connection, frame: Uint8Array, isText: boolean): void;
+  /** The socket has taken some of what it held back. */
+  drained?(connection: Connection): void;
   closed(connection: Connection, code: number, reason: string): void;
 }
 
@@ -188,7 +190,7 @@ export class Server {
         upgrade: (res, req, context) => this.#upgrade(res, req, context, listener),
         open: (ws) => this.#open(ws),
         message: (ws, message, isBinary) => this.#message(connectionOf(ws), message, isBinary),
-        drain: (ws) => connectionOf(ws).outbox.refresh(),
+        drain: (ws) => this.#drained(connectionOf(ws)),
         dropped: (ws) => connectionOf(ws).outbox.dropped(),
         close: (ws, code, reason) => this.#close(connectionOf(ws), code, reason),
       })
@@ -249,6 +251,11 @@ export class Server {
     this.#countReceived(message.byteLength);
     if (connection.isEnding) return;
     this.#doorOf(connection).received(connection, new Uint8Array(message), !isBinary);
+  }
+
+  #drained(connection: Connection): void {
+    connection.outbox.refresh();
+    this.#doorOf(connection).drained?.(connection);
   }
 
   #countReceived(bytes: number): void {

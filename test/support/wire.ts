@@ -68,6 +68,10 @@ export function canonicalCancel(call: number): Buffer {
   return Buffer.concat([Buffer.of(0x92, 0x04), field(call)]);
 }
 
+export function canonicalChunk(stream: number, flags: number, data: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.of(0x94, 0x06), field(stream), field(flags), bin(data)]);
+}
+
 /** Every record of a frame, by a library that knows nothing of ours. */
 export function records(frame: Uint8Array): unknown[][] {
   const values: unknown = unpackMultiple(frame);

@@ -7,6 +7,9 @@
 //   cancel  92 04 | ce call:4
 //   cast    96 05 | ce function:4 | ce mode:4 | ce caller:4 | context | c6 length:4 payload
 //   offset  0  1    2  3            7  8        12 13         17
+//   chunk   94 06 | ce stream:4 | ce flags:4 | c6 length:4 bytes
+//   offset  0  1    2  3          7  8         12 13       17
+//   credit  93 07 | ce stream:4 | ce bytes:4           end 94 08 | ce stream:4 | c0 c0, or code and message as str
 //
 // Integers are big-endian uint32, kept as int32 here. Reading and writing them byte by byte costs a few loads and needs no view.
 
@@ -19,6 +22,7 @@ export const Kind = {
   Chunk: 6,
   Credit: 7,
   End: 8,
+  Open: 9,
   Hello: 16,
   Welcome: 17,
   Register: 18,
@@ -44,6 +48,12 @@ export const CALL_HEAD = 0x97;
 export const ANSWER_HEAD = 0x93;
 export const CANCEL_HEAD = 0x92;
 export const CAST_HEAD = 0x96;
+export const ChunkOffset = { stream: 3, flags: 8, length: 13, bytes: 17 } as const;
+export const CHUNK_HEAD = 0x94;
+export const CHUNK_OVERHEAD = 17;
+export const CREDIT_BYTES = 12;
+
+export const ChunkFlag = { Text: 1 } as const;
 
 /** Bytes of a call record without context and payload bytes (context as bin32). */
 export const CALL_OVERHEAD = 22 + 5 + 5;
@@ -165,4 +175,25 @@ export function writeCastHead(
   writeUint(bytes, at + 7, mode);
   writeUint(bytes, at + 12, caller);
   return writeBin(bytes, writeContext(bytes, at + 17, context), payloadBytes);
+}
+
+/** Writes a chunk up to its bytes. */
+export function writeChunkHead(
+  bytes: Uint8Array,
+  at: number,
+  stream: number,
+  flags: number,
+  chunkBytes: number,
+): number {
+  bytes[at] = CHUNK_HEAD;
+  bytes[at + 1] = Kind.Chunk;
+  writeUint(bytes, at + 2, stream);
+  writeUint(bytes, at + 7, flags);
+  return writeBin(bytes, at + 12, chunkBytes);
+}
+
+export function writeCredit(bytes: Uint8Array, at: number, stream: number, creditBytes: number): number {
+  bytes[at] = 0x93;
+  bytes[at + 1] = Kind.Credit;
+  return writeUint(bytes, writeUint(bytes, at + 2, stream), creditBytes);
 }
