@@ -137,6 +137,8 @@ test("bytes that are no records: those before are carried out, then malformed_re
     "97 01 ce",
     "93 02 ce 00 00 00 01 c6 ff ff ff ff 00",
     "97 01 ce 00 00 00 01 ce 00 00 00 01 ce 00 00 00 01 ce 00 00 00 01 c0 c6 7f ff ff ff",
+    "97 01 ce 00 00 00 01 ce 00 00 00 01 ce 00 00 00 01 ce 00 00 00 01 c0 c6 ff ff ff ff",
+    "97 01 ce 00 00 c6 00 ce 00 00 00 01 ce 00 00 00 01 ce 00 00 00 01 c6 ff ff ff ee c6 00 00 00 00",
   ];
   for (const ending of endings) {
     const peer = keep(await MsgpackPeer.connect(port));

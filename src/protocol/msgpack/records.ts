@@ -76,13 +76,15 @@ export function canonicalCallEnd(frame: Uint8Array, at: number, end: number): nu
   let payloadAt = at + CallOffset.context + 1;
   if (frame[payloadAt - 1] !== NIL) {
     if (frame[payloadAt - 1] !== BIN32) return 0;
-    payloadAt += 4 + readU32(frame, payloadAt);
-    if (payloadAt < at || payloadAt >= end) return MALFORMED;
+    const contextBytes = readU32(frame, payloadAt);
+    payloadAt += 4 + contextBytes;
+    if (contextBytes < 0 || payloadAt >= end) return MALFORMED; // negative: 2 GiB and more
   }
   if (frame[payloadAt] !== BIN32) return payloadAt < end ? 0 : MALFORMED;
   if (payloadAt + 5 > end) return MALFORMED;
-  const next = payloadAt + 5 + readU32(frame, payloadAt + 1);
-  return next > payloadAt && next <= end ? next : MALFORMED;
+  const payloadBytes = readU32(frame, payloadAt + 1);
+  const next = payloadAt + 5 + payloadBytes;
+  return payloadBytes >= 0 && next <= end ? next : MALFORMED;
 }
 
 export function readU32(bytes: Uint8Array, at: number): number {
