@@ -213,13 +213,17 @@ test("eachOf() and each() visit what is there, also while it is being removed", 
   functions.each(() => assert.fail("nothing is left"));
 });
 
-test("revision and observer tell of every change", () => {
+test("revision tells of every change, the observer of those that can be seen from outside", () => {
   const { functions, register, unregister, changes } = registry();
+  const seen = () => [changes(), functions.revision];
   register(1, "a");
+  assert.deepEqual(seen(), [1, 1]);
   register(2, "a");
+  assert.deepEqual(seen(), [1, 2], "one more stands by");
   unregister(1, "a");
+  assert.deepEqual(seen(), [2, 3], "the standby serves");
   functions.unregisterAll(2);
-  assert.deepEqual([changes(), functions.revision], [4, 4]);
+  assert.deepEqual(seen(), [3, 4]);
 });
 
 test("against a naive model: random registrations and departures of exclusive and shared functions", () => {
