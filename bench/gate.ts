@@ -17,7 +17,7 @@ import { parseArgs } from "node:util";
 import { CONTROL_SPREAD_MAX, GATE_CASES, type GateCase } from "./budget.js";
 import { type Context, type Effort, FULL, type Row } from "./case.js";
 import { controlSide, engineSide } from "./cases/sides.js";
-import { TRACE_GC } from "./process.js";
+import { COUNT_COLLECTIONS } from "./process.js";
 import { heading, machine, Progress, table } from "./report.js";
 import { cpuPerCall, type Side } from "./slices.js";
 
@@ -146,7 +146,7 @@ async function gate(): Promise<number> {
     const progress = new Progress(cases.length);
     const context: Context = {
       effort: quick ? QUICK_EFFORT : EFFORT,
-      engine: { nodeOptions: [TRACE_GC] },
+      engine: { nodeOptions: COUNT_COLLECTIONS },
       controlsOnly: false,
       progress: (what) => progress.step(what),
     };

@@ -74,13 +74,16 @@ export interface Router {
   readonly name: string;
   readonly port: number;
   readonly pid: number;
-  /** Garbage collections so far; only of an engine started with {@link TRACE_GC}. */
+  /** Garbage collections so far; only of an engine started with {@link COUNT_COLLECTIONS}. */
   collections(): number;
   stop(): Promise<void>;
 }
 
-/** Has V8 write a line for each garbage collection, which {@link Router.collections} counts. */
-export const TRACE_GC = "--trace-gc";
+/**
+ * Options that have V8 write a line for each garbage collection, which {@link Router.collections} counts. The young
+ * generation has a fixed size: V8 lets it grow from 1 to 16 MiB as it sees fit, and the count would follow that.
+ */
+export const COUNT_COLLECTIONS = ["--trace-gc", "--min-semi-space-size=16", "--max-semi-space-size=16"];
 const COLLECTION = /\b(?:Scavenge|Mark-Compact|Minor Mark-Compact)\b/g;
 
 export interface SpawnOptions {
