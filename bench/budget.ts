@@ -92,7 +92,7 @@ const one = (payloadBytes: number, outstanding: number): Traffic => ({
  *
  * Collections: uWebSockets makes an ArrayBuffer per frame, so a path of one record per frame has 30 to 70 per million
  * calls. A coalesced one has 0 with 1,024 calls outstanding; with 64 it has 3, and 10 on a machine so busy that its turns
- * are short and its frames small. One object per call adds ten.
+ * are short and its frames small. One object per call adds five to ten.
  */
 export const GATE_CASES: GateCase[] = [
   {
