@@ -386,3 +386,18 @@ test("the engine itself calls workers of both kinds", async (t) => {
   msgpack.socket.terminate();
   await assert.rejects(stopped, { code: "invocation_stopped" });
 });
+
+test("JSON callers choose the owner of a function shared by hash with metadata.key", async (t) => {
+  const { msgpackOffering, jsonOffering } = await testEngine(t);
+  const owners = [];
+  for (let n = 0; n < 3; n++) owners.push((await msgpackOffering(["h"], {}, "hash"))[0]);
+  const caller = await jsonOffering();
+  for (let n = 0; n < 6; n++) caller.invoke("h", n, { metadata: { key: "same" } });
+  for (let n = 0; n < 60; n++) caller.invoke("h", n, { metadata: { key: n } });
+  for (const metadata of [undefined, "text", null, { key: {} }, []]) caller.invoke("h", "odd", { metadata });
+  await caller.settle();
+  const taken = [];
+  for (const owner of owners) taken.push((await owner.drain()).map((call) => value(call[6])));
+  assert.equal(taken.flat().length, 71);
+  for (const calls of taken) assert.ok(calls.length > 5, "many keys, all owners");
+});

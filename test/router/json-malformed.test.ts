@@ -143,3 +143,44 @@ test("beyond the bound of connections an upgrade is answered 503", async (t) => 
   const fourth = await json();
   await fourth.settle();
 });
+
+test("of duplicate keys the last one counts, and the frame that leaves has none", async (t) => {
+  const { jsonOffering } = await testEngine(t);
+  const worker = await jsonOffering("f");
+  const caller = await jsonOffering();
+  const id = "7b0c6a52-3a5e-4a39-9a0c-6d0e6a9a5d11";
+  caller.sendText(
+    `{"type":"ping","function_id":"nobody","data":1,"invocation_id":"x","type":"invokefunction","\\u0066unction_id":"f","data":{"a":2},"invocation_id":"${id}"}`,
+  );
+  const call = await worker.next();
+  assert.deepEqual(call.data, { _caller_worker_id: caller.workerId, a: 2 });
+  for (const key of ["type", "function_id", "data", "invocation_id"])
+    assert.equal(worker.text.split(`"${key}":`).length, 2, `${key} is there once`);
+  worker.sendText(
+    `{"type":"invocationresult","invocation_id":"${call.invocation_id}","function_id":"f","result":1,"result":2,"error":{"code":"c","message":"m"},"error":null}`,
+  );
+  assert.deepEqual(await caller.next(), {
+    type: "invocationresult",
+    invocation_id: id,
+    function_id: "f",
+    result: 2,
+  });
+});
+
+test("ten thousand levels anywhere in a frame disturb nobody", async (t) => {
+  const { jsonOffering } = await testEngine(t);
+  const worker = await jsonOffering("f");
+  const peer = await jsonOffering();
+  const deep = "[".repeat(10_000) + "]".repeat(10_000);
+  const id = "7b0c6a52-3a5e-4a39-9a0c-6d0e6a9a5d11";
+  for (const field of ["data", "metadata", "action", "namespace", "baggage", "error", "unknown"])
+    peer.sendText(`{"type":"invokefunction","invocation_id":"${id}","function_id":"f","${field}":${deep}}`);
+  for (const field of ["request_format", "metadata", "description"])
+    peer.sendText(`{"type":"registerfunction","id":"g","${field}":${deep}}`);
+  peer.sendText(
+    `{"type":"invokefunction","function_id":"engine::workers::register","data":{"telemetry":${deep}}}`,
+  );
+  for (const frame of await peer.drain()) assert.equal(frame.error?.code, "payload_out_of_bounds");
+  await worker.settle();
+  assert.equal((await peer.call("g", 1)).error?.code, "function_not_found");
+});

@@ -462,3 +462,16 @@ test("when the engine goes down msgpack workers get 1012", async (t) => {
   await engine.close();
   assert.equal((await peer.closed).code, 1012);
 });
+
+test("a hundred thousand levels in a control record disturb nobody", async (t) => {
+  const { port, keep, msgpack } = await testEngine(t);
+  const deep = Buffer.concat([Buffer.alloc(100_000, 0x91), Buffer.of(0xc0)]);
+  const fresh = keep(await MsgpackPeer.open(port));
+  fresh.sendBytes(Buffer.concat([bytes('92 10 82 a7 "version" 01 a1 "x"'), deep]));
+  assert.deepEqual((await fresh.next()).slice(0, 3), [25, null, "invalid_record"]);
+  const peer = await msgpack();
+  peer.sendBytes(Buffer.concat([bytes('94 12 01 00 91 95 a1 "f" c0 c0 c0'), deep]));
+  assert.deepEqual((await peer.next()).slice(0, 3), [25, 1, "invalid_record"]);
+  peer.sendBytes(Buffer.concat([bytes("92 63"), deep]));
+  await peer.settle();
+});
