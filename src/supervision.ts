@@ -3,6 +3,7 @@
 // Also keeps the state of the configuration (in force, refused, waiting for a restart) for /healthz and `tercet status`.
 import type { Config } from "./config/load.js";
 import type { Engine } from "./engine.js";
+import { OfferState, OfferWord } from "./registry/offers.js";
 import type { Worker } from "./registry/workers.js";
 import type { DrainResult, EnginePort, Registration, RegistrationChange } from "./supervisor/engine-port.js";
 import type { Draft, ReloadOutcome } from "./supervisor/messages.js";
@@ -45,6 +46,18 @@ export class SupervisedEngine implements EnginePort {
       await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
     }
     return { callsLeft: open() };
+  }
+
+  standsBy(workerId: string): readonly string[] {
+    const told = this.#told.get(workerId);
+    const { functions } = this.#engine;
+    const ids: string[] = [];
+    if (told === undefined) return ids;
+    functions.eachOf(told.worker.connection.index, (fn, offer) => {
+      if (functions.offers.get(offer, OfferWord.state) === OfferState.Standby)
+        ids.push(functions.names.id(fn));
+    });
+    return ids;
   }
 
   call(functionId: string, data: unknown, timeoutMs: number, namespace = "default"): Promise<unknown> {

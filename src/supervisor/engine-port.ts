@@ -30,6 +30,8 @@ export interface EnginePort {
   onRegistration(listener: (change: RegistrationChange) => void): () => void;
   /** No new calls to this connection from now on; settles when those open have ended, or after `boundMs`. */
   drain(workerId: string, boundMs: number): Promise<DrainResult>;
+  /** Ids of functions that this connection offers and another one serves. */
+  standsBy(workerId: string): readonly string[];
   /** Calls a function as the engine itself; rejects with the error of the call. */
   call(functionId: string, data: unknown, timeoutMs: number, namespace?: string): Promise<unknown>;
 }
@@ -39,6 +41,7 @@ export function emptyEngine(): EnginePort {
   return {
     onRegistration: () => () => {},
     drain: async () => ({ callsLeft: 0 }),
+    standsBy: () => [],
     call: async (functionId) => {
       throw new Error(`no engine is attached that could call ${functionId}`);
     },

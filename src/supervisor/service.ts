@@ -7,6 +7,7 @@ import { sweepRun } from "./leftovers.js";
 import type { Begin, LogsQuery, ToEngine, ToSupervisor, UnitLines } from "./messages.js";
 import { Output } from "./output.js";
 import { Reloader } from "./reloader.js";
+import { ReplicaCheck } from "./replica-check.js";
 import type { UnitStatus } from "./transition.js";
 import { logTransition } from "./transition-log.js";
 import type { StopReport, Unit } from "./unit.js";
@@ -67,6 +68,9 @@ export class SupervisorService {
   async #begin({ run, enginePid, url, config, leftovers, held }: Begin): Promise<{ swept: number }> {
     const swept = await sweepRun(run, leftovers, LEFTOVER_GRACE_MS);
     if (swept > 0) this.#log.warn({ swept }, "ended processes of the supervisor before this one");
+    const replicas = new ReplicaCheck(this.#log, (workerIds) =>
+      this.#channel.request("standsBy", { workerIds }).catch(() => []),
+    );
     const fleet = new Fleet({
       run,
       env: { III_URL: url, III_ENGINE_PID: String(enginePid) },
@@ -79,6 +83,7 @@ export class SupervisorService {
       },
       onTransition: (transition, unit) => {
         logTransition(this.#log, transition);
+        if (transition.state === "ready") replicas.onReady(unit);
         this.#channel.notify("transition", { transition, identity: unit.child?.identity });
       },
       onLine: (unit, line) => {

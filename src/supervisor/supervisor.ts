@@ -193,6 +193,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       pipe,
       {
         drain: ({ workerId, boundMs }) => this.#engine.drain(workerId, boundMs),
+        standsBy: ({ workerIds }) => workerIds.flatMap((workerId) => this.#engine.standsBy(workerId)),
         call: ({ functionId, timeoutMs, namespace }) =>
           this.#engine.call(functionId, {}, timeoutMs, namespace),
         configure: (config) => this.#configure(config),

@@ -94,6 +94,11 @@ export class Unit {
     return this.#child?.pid;
   }
 
+  /** Its connections to the engine. */
+  get workerIds(): readonly string[] {
+    return [...this.#registered];
+  }
+
   get child(): Child | undefined {
     return this.#child;
   }

@@ -214,6 +214,59 @@ describe("tercet", parallel, () => {
   });
 });
 
+describe("replicas", parallel, () => {
+  const pool = (it: Tercet, head: string): string => {
+    slowWorker(it);
+    return `${HEAD}${head}workers:\n  - { name: pool, command: [node, slow.mjs], replicas: 2, ${it.mark} }\n`;
+  };
+
+  test("that only stand by for each other are told of in the log, with what would help", async (t) => {
+    const it = tercet(t);
+    it.spawn(pool(it, ""));
+    const { msg, worker } = await it.logged(
+      (line) => line.level === "warn" && /only stands by/.test(line.msg),
+    );
+    assert.equal(
+      msg,
+      `worker ${worker} only stands by for slow::wait: share them by a pattern in functions, or when registering them`,
+    );
+    assert(
+      it.lines.some((line) => line.level === "warn" && /only one of its 2 processes serves/.test(line.msg)),
+      "the file tells as well",
+    );
+  });
+
+  test("that share their functions both serve, and a restart one by one loses no call", async (t) => {
+    const it = tercet(t);
+    it.spawn(pool(it, 'functions: [{ match: "slow::*", share: round_robin }]\n'));
+    const caller = await connect({ url: await it.url(), reconnect: false, onEvent: () => {} });
+    for (const name of ["pool#0", "pool#1"])
+      await it.logged((line) => line.worker === name && line.msg === "serving");
+    await eventually("both serve", async () => {
+      const pids = await Promise.all(
+        [1, 2, 3, 4].map(() => caller.call("slow::wait", { ms: 0 }).catch(() => 0)),
+      );
+      return new Set(pids).size === 2 && !pids.includes(0);
+    });
+    let isOver = false;
+    const tally = { calls: 0, failed: [] as string[] };
+    const load = Array.from({ length: 8 }, async () => {
+      while (!isOver) {
+        await caller
+          .call("slow::wait", { ms: 5 })
+          .catch((error: unknown) => tally.failed.push(String(error)));
+        tally.calls++;
+      }
+    });
+    for (const name of ["pool#0", "pool#1"]) assert.equal((await it.run("restart", name)).code, 0);
+    isOver = true;
+    await Promise.all(load);
+    await caller.close();
+    assert.deepEqual(tally.failed, []);
+    assert(tally.calls > 20, `${tally.calls} calls`);
+  });
+});
+
 describe("a configuration that becomes invalid", parallel, () => {
   test("ends the engine with 3 after its workers, with positioned errors", async (t) => {
     const it = tercet(t);

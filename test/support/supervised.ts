@@ -33,6 +33,10 @@ export class ScriptedEngine implements EnginePort {
     return this.onDrain(workerId);
   }
 
+  standsBy(): readonly string[] {
+    return [];
+  }
+
   call(functionId: string): Promise<unknown> {
     this.calls.push(functionId);
     return this.onCall(functionId);
