@@ -151,7 +151,7 @@ export class Calls {
       this.deadlines.tickAfter(timeoutMs),
       flags,
     );
-    if (this.#made.size > 0 && ticket !== 0) this.#made.get(caller)?.set(call, ticket & INDEX_MASK);
+    if (this.#made.size > 0 && ticket !== 0) this.#made.get(caller)?.set(call | 0, ticket & INDEX_MASK); // as the table keeps it
     return ticket;
   }
 
