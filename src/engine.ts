@@ -46,6 +46,7 @@ import { MsgpackDoor } from "./router/msgpack-door.js";
 import { MsgpackGeneral, topicOf } from "./router/msgpack-general.js";
 import { TriggerFires } from "./router/trigger-fires.js";
 import { TriggerJson } from "./router/trigger-json.js";
+import { TriggerMsgpack } from "./router/trigger-msgpack.js";
 import { TriggerSystem } from "./router/trigger-system.js";
 import { WorkersAvailable } from "./router/workers-available.js";
 import { Arena } from "./transport/arena.js";
@@ -169,12 +170,13 @@ export class Engine {
       crossing,
       engine: this.peer,
     };
-    const msgpackControl = new MsgpackControl(shared);
+    const triggerMsgpack = new TriggerMsgpack({ ...this.triggers, metrics });
+    const msgpackControl = new MsgpackControl({ ...shared, triggers: triggerMsgpack });
     const streams = new Streams({ channels: this.channels, arena, metrics });
     const general = new MsgpackGeneral({ ...shared, control: msgpackControl, streams });
     const msgpack = new MsgpackDoor(calls, arena, metrics, msgpackControl, general, crossing, streams);
     const triggerJson = new TriggerJson({ ...this.triggers, workers, frames, metrics, log });
-    this.triggers.binder.attach(triggerJson, null);
+    this.triggers.binder.attach(triggerJson, triggerMsgpack);
     const jsonControl = new JsonControl({ ...shared, triggers: triggerJson });
     const enqueue = new Enqueue(calls, frames, this.peer, limits.callTimeoutMs);
     const json = new JsonDoor({ ...shared, control: jsonControl, enqueue });

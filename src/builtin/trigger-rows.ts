@@ -13,8 +13,9 @@ import {
 import type { Functions } from "../registry/functions.js";
 import { namespaceKey } from "../registry/names.js";
 import type { TriggerTypes } from "../registry/trigger-types.js";
-import { ParkReason, TriggerState, type Triggers } from "../registry/triggers.js";
+import { TriggerState, type Triggers } from "../registry/triggers.js";
 import type { Workers } from "../registry/workers.js";
+import { REASON_NAMES } from "../router/trigger-wire.js";
 import { configSummary } from "./config-summary.js";
 
 /** What a listing needs of one type. */
@@ -31,15 +32,8 @@ export const STATE_NAMES = {
   [TriggerState.Parked]: "parked",
   [TriggerState.Rejected]: "rejected",
   [TriggerState.Asked]: "asked",
+  [TriggerState.Removed]: "removed",
 } as const satisfies Record<TriggerState, string>;
-
-export const REASON_NAMES = {
-  [ParkReason.None]: null,
-  [ParkReason.NoProvider]: "no_provider",
-  [ParkReason.ProviderLeft]: "provider_left",
-  [ParkReason.ProviderUnreachable]: "provider_unreachable",
-  [ParkReason.Refused]: "refused",
-} as const satisfies Record<ParkReason, string | null>;
 
 /** Who owns the types of the reference's own modules, when their provider has no name. */
 const WELL_KNOWN_OWNERS: Readonly<Record<string, string>> = {

@@ -36,6 +36,8 @@ export const JSON_DEPTH_MAX = 127;
 export const PAYLOAD_DEPTH_MAX = JSON_DEPTH_MAX - 1;
 /** Nesting of a function's formats and metadata: in a listing they sit below the envelope, the result, its array and the function. */
 export const CARD_DEPTH_MAX = JSON_DEPTH_MAX - 4;
+/** Nesting of a trigger's config: `engine::workers::info` shows it six levels down in its answer's frame. */
+export const TRIGGER_DEPTH_MAX = JSON_DEPTH_MAX - 6;
 /** Digits of an integer in a JSON frame: Python's `int` refuses longer ones with an exception. */
 export const JSON_INTEGER_DIGITS_MAX = 4_300;
 

@@ -12,8 +12,8 @@ import { Links } from "./links.js";
 import type { NamespaceKey } from "./names.js";
 import { Slots } from "./slots.js";
 
-/** `Asked`: its provider's answer is awaited before anybody hears of it. */
-export const TriggerState = { Active: 1, Parked: 2, Rejected: 3, Asked: 4 } as const;
+/** `Asked`: its provider's answer is awaited before anybody hears of it. `Removed` is told and never stored. */
+export const TriggerState = { Active: 1, Parked: 2, Rejected: 3, Asked: 4, Removed: 5 } as const;
 export type TriggerState = (typeof TriggerState)[keyof typeof TriggerState];
 
 /** Why a trigger is not active. */

@@ -26,9 +26,10 @@ import { ENGINE_VERSION } from "../version.js";
 import { readCard } from "./card.js";
 import type { Departures } from "./departures.js";
 import { isEngineId, type MsgpackGeneral } from "./msgpack-general.js";
+import type { TriggerMsgpack } from "./trigger-msgpack.js";
 
 const PROTOCOL_VERSION = 1;
-const CAPABILITIES = ["shared", "cast_all", "cancel", "streams"];
+const CAPABILITIES = ["shared", "cast_all", "cancel", "streams", "triggers"];
 const RegisterMode = { Add: 0, Replace: 1 } as const;
 
 export interface MsgpackControlOptions {
@@ -40,6 +41,7 @@ export interface MsgpackControlOptions {
   functions: Functions;
   workers: Workers;
   departures: Departures;
+  triggers: TriggerMsgpack;
 }
 
 interface Entry {
@@ -156,8 +158,14 @@ export class MsgpackControl {
       case Kind.Resolve:
         return this.#numbered(from, kind, cursor);
       default:
-        this.#o.metrics.add(Metric.records_unknown);
+        this.#other(from, kind, cursor);
     }
+  }
+
+  #other(from: Connection, kind: number, cursor: Cursor): void {
+    const worker = this.#o.workers.of(from.index);
+    if (worker !== undefined && this.#o.triggers.record(worker, kind, cursor)) return;
+    this.#o.metrics.add(Metric.records_unknown);
   }
 
   #endWith(
@@ -194,6 +202,8 @@ export class MsgpackControl {
           timeout_ms_default: limits.callTimeoutMs,
           timeout_ms_max: CALL_TIMEOUT_MS_MAX,
           functions_max: limits.functionsPerConnectionMax,
+          triggers_max: limits.triggersPerConnectionMax,
+          trigger_types_max: limits.triggerTypesPerConnectionMax,
           id_bytes_max: ID_BYTES_MAX,
           streams_open_max: STREAMS_OPEN_MAX,
           stream_credit_bytes: STREAM_CREDIT_BYTES,

@@ -31,13 +31,13 @@ export class TriggerBinder {
   readonly #engineTypes = new Map<number, EngineTriggerType>();
   /** Follows every change of a trigger's state; `isGone`: it is no more, and its row is about to be freed. */
   changed: (trigger: number, isGone: boolean) => void = () => undefined;
-  #wires: { json: TriggerWire; msgpack: TriggerWire | null } | null = null;
+  #wires: { json: TriggerWire; msgpack: TriggerWire } | null = null;
 
   constructor(options: TriggerBinderOptions) {
     this.#o = options;
   }
 
-  attach(json: TriggerWire, msgpack: TriggerWire | null): void {
+  attach(json: TriggerWire, msgpack: TriggerWire): void {
     this.#wires = { json, msgpack };
   }
 
@@ -139,6 +139,7 @@ export class TriggerBinder {
 
   remove(trigger: number): void {
     this.changed(trigger, true);
+    this.#tellOwner(trigger, null, TriggerState.Removed);
     this.#o.answers.accept(trigger, this.#o.triggers.id(trigger)); // nobody waits for a trigger that was taken away
     this.#o.triggers.remove(trigger);
   }
@@ -164,7 +165,7 @@ export class TriggerBinder {
     this.changed(trigger, false);
   }
 
-  #tellOwner(trigger: number, error: CodedError | null): void {
+  #tellOwner(trigger: number, error: CodedError | null, told?: TriggerState): void {
     const { triggers, connections } = this.#o;
     const to = connections[triggers.owner(trigger)];
     if (triggers.owner(trigger) === ENGINE || to === undefined || !isUsable(to)) return;
@@ -172,7 +173,7 @@ export class TriggerBinder {
       id: triggers.id(trigger),
       type: triggers.typeName(trigger),
       functionId: triggers.functionId(trigger),
-      state: triggers.state(trigger),
+      state: told ?? triggers.state(trigger),
       reason: triggers.reason(trigger),
       error,
     });
@@ -192,7 +193,7 @@ export class TriggerBinder {
     else log.debug({ ...fields, reason }, "trigger parked");
   }
 
-  #wire(to: Connection): TriggerWire | null | undefined {
+  #wire(to: Connection): TriggerWire | undefined {
     return to.isMsgpack ? this.#wires?.msgpack : this.#wires?.json;
   }
 }

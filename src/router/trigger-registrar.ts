@@ -6,7 +6,13 @@ import { randomUUID } from "node:crypto";
 import type { Logger } from "../log.js";
 import { Metric, type Metrics } from "../metrics.js";
 import { CodedError, ErrorCode } from "../protocol/error.js";
-import { ID_BYTES_MAX, type Limits, TRIGGER_BYTES_MAX } from "../protocol/limits.js";
+import {
+  CARD_DEPTH_MAX,
+  ID_BYTES_MAX,
+  type Limits,
+  TRIGGER_BYTES_MAX,
+  TRIGGER_DEPTH_MAX,
+} from "../protocol/limits.js";
 import { DEFAULT_KEY, DEFAULT_NAMESPACE } from "../registry/names.js";
 import type { TriggerTypes } from "../registry/trigger-types.js";
 import { ParkReason, type TriggerRequest, TriggerState, type Triggers } from "../registry/triggers.js";
@@ -14,6 +20,7 @@ import { isBlank, type Worker, type Workers } from "../registry/workers.js";
 import { ENGINE } from "./calls.js";
 import type { TriggerAnswers } from "./trigger-answers.js";
 import type { TriggerBinder } from "./trigger-binder.js";
+import { levelsOf } from "./trigger-values.js";
 import type { EngineTriggerType } from "./trigger-wire.js";
 
 export interface TriggerRegistrarOptions {
@@ -150,6 +157,11 @@ export class TriggerRegistrar {
         ErrorCode.LimitReached,
         `Description and formats of a trigger type have at most ${TRIGGER_BYTES_MAX} bytes, not ${card.length}`,
       );
+    if (levelsOf(card) > CARD_DEPTH_MAX + 1)
+      throw new CodedError(
+        ErrorCode.PayloadOutOfBounds,
+        `Formats of a trigger type have at most ${CARD_DEPTH_MAX} levels`,
+      );
     if (types.countOf(worker.connection.index) >= limits.triggerTypesPerConnectionMax)
       throw new CodedError(
         ErrorCode.LimitReached,
@@ -231,6 +243,11 @@ export class TriggerRegistrar {
       throw new CodedError(
         ErrorCode.LimitReached,
         `Config and metadata of a trigger have at most ${TRIGGER_BYTES_MAX} bytes, not ${bytes}`,
+      );
+    if (Math.max(levelsOf(request.config), levelsOf(request.metadata)) > TRIGGER_DEPTH_MAX)
+      throw new CodedError(
+        ErrorCode.PayloadOutOfBounds,
+        `Config and metadata of a trigger have at most ${TRIGGER_DEPTH_MAX} levels`,
       );
     const isNew = former === 0 || triggers.owner(former) !== owner;
     if (isNew && triggers.countOf(owner) >= limits.triggersPerConnectionMax)

@@ -30,3 +30,25 @@ export function jsonOf(bytes: Uint8Array, start: number, end: number): Uint8Arra
   if (status !== TranslateStatus.Done) throw new CodedError(REFUSED_CODE[status], refusalMessage());
   return sink.written().slice();
 }
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/** The deepest level of nesting in a JSON text; 0 for a scalar. */
+export function levelsOf(json: Uint8Array): number {
+  let level = 0;
+  let deepest = 0;
+  for (let at = 0; at < json.length; at++) {
+    const byte = json[at]!;
+    if (byte === QUOTE) at = stringEnd(json, at);
+    else if (byte === 0x7b || byte === 0x5b) deepest = Math.max(deepest, ++level);
+    else if (byte === 0x7d || byte === 0x5d) level--;
+  }
+  return deepest;
+}
+
+/** The closing quote of the string that begins at `at`. */
+function stringEnd(json: Uint8Array, at: number): number {
+  for (at++; at < json.length && json[at] !== QUOTE; at++) if (json[at] === BACKSLASH) at++;
+  return at;
+}

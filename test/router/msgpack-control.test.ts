@@ -24,13 +24,15 @@ test("hello and welcome, byte for byte and key for key", async (t) => {
     "engine",
   ]);
   assert.equal(welcome["version"], 1);
-  assert.deepEqual(welcome["capabilities"], ["shared", "cast_all", "cancel", "streams"]);
+  assert.deepEqual(welcome["capabilities"], ["shared", "cast_all", "cancel", "streams", "triggers"]);
   assert.deepEqual(welcome["limits"], {
     frame_bytes_max: 64 << 20,
     calls_open_max: 65_536,
     timeout_ms_default: 330_000,
     timeout_ms_max: 86_400_000,
     functions_max: 262_144,
+    triggers_max: 65_536,
+    trigger_types_max: 4_096,
     id_bytes_max: 1_024,
     streams_open_max: 1_024,
     stream_credit_bytes: 262_144,

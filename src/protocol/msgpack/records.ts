@@ -32,6 +32,12 @@ export const Kind = {
   Resolve: 22,
   Resolved: 23,
   Refused: 25,
+  TriggerType: 26,
+  TriggerTypeEnd: 27,
+  Trigger: 28,
+  TriggerEnd: 29,
+  TriggerAnswer: 30,
+  TriggerState: 31,
 } as const;
 
 export const CastMode = { One: 0, All: 1 } as const;
