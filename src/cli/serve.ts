@@ -203,7 +203,7 @@ class Server {
     const { drain_ms, shutdown_timeout_ms } = this.#status.config.server;
     const deadline = performance.now() + shutdown_timeout_ms;
     this.#log.info(`stopping: ${reason}`);
-    const { callsOpen } = await this.#engine.drain(drain_ms);
+    const { callsOpen } = await this.#engine.drain(Math.min(drain_ms, shutdown_timeout_ms));
     const reports = await this.#supervisor.stop(reason, Math.max(0, deadline - performance.now()));
     const { callsLost } = await this.#engine.close();
     const killed = reports.filter(({ wasKilled }) => wasKilled).map(({ name }) => name);

@@ -128,13 +128,18 @@ export function classify(
     const count = counts.get(name) ?? 0;
     counts.set(name, count + 1);
     const unique = count === 0 ? name : `${name}#${count}`;
-    if (ALWAYS_ON.includes(name)) continue;
-    if (name === LISTENER) addListener(placed, unique, handshakeMs, result, report);
+    if (ALWAYS_ON.includes(name)) noteAlwaysOn(placed, report);
+    else if (name === LISTENER) addListener(placed, unique, handshakeMs, result, report);
     else if (name === EXEC) addExec(placed, unique, around, result, report);
     else if (isRefused(placed, count, report)) continue;
     else addWorker(placed, around, result, report);
   }
   return result;
+}
+
+function noteAlwaysOn({ path, entry }: PlacedEntry, report: Reporter): void {
+  if (entry.config === undefined || entry.config === null) return;
+  report.warning([...path, "config"], `${entry.name} is no module of its own here: its config has no effect`);
 }
 
 function addListener(

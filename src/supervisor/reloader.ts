@@ -93,6 +93,7 @@ export class Reloader {
 
   async #look(isMeant: boolean, draft?: Draft): Promise<ReloadOutcome> {
     if (isMeant) this.#digest = this.#digestNow();
+    if (this.#config.file === undefined && draft === undefined) return { kind: "unchanged" }; // made without a file
     try {
       const open = this.#open(draft);
       const diff = diffConfig(this.#config, open.config);
@@ -116,7 +117,7 @@ export class Reloader {
   #open(draft: Draft | undefined): OpenConfig {
     const { file } = this.#config;
     const { env } = this.#world;
-    if (draft === undefined) return openConfig(file ?? "config.yaml", env);
+    if (draft === undefined) return openConfig(file ?? "", env);
     return openText(draft.text, { shownAs: draft.shownAs, env, ...(file === undefined ? {} : { file }) });
   }
 

@@ -89,6 +89,7 @@ describe("parseConfig() reads", () => {
     );
     assert.match(config.warnings[0]?.message ?? "", /binds 127\.0\.0\.1/);
     assert.equal(config.warnings[0]?.line, 2);
+    assert.match(config.warnings[1]?.message ?? "", /iii-telemetry is no module of its own here/);
   });
 
   test("iii-exec as a command whose last step stays", () => {

@@ -4,7 +4,7 @@ import { mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync }
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { loadConfig } from "../../src/config/load.js";
+import { loadConfig, parseConfig } from "../../src/config/load.js";
 import type { ReloadOutcome } from "../../src/supervisor/messages.js";
 import { eventually } from "../support/eventually.js";
 import { type Supervised, supervised } from "../support/supervised.js";
@@ -164,6 +164,12 @@ describe("a changed file", parallel, () => {
     it.write(workers("name: a"));
     await eventually("nothing more is told", async () => (await it.supervisor.plan()).kind === "unchanged");
     assert.equal(it.outcomes.filter(({ kind }) => kind === "applied").length, 0);
+  });
+
+  test("that never was is no change: an engine without a file reloads to what it is", async (t) => {
+    const it = supervised(t);
+    await it.supervisor.start({ config: parseConfig("{}"), url: "ws://127.0.0.1:1", engine: it.engine });
+    assert.deepEqual(await it.supervisor.reload(), { kind: "unchanged" });
   });
 
   test("can be asked about before it is applied", async (t) => {
