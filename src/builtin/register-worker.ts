@@ -62,6 +62,11 @@ function register(
     throw new CodedError(ErrorCode.InvalidNamespace, "The namespace must not be blank");
   const namespace = caller.isResolved ? caller.namespace.name : (declared ?? DEFAULT_NAMESPACE);
   const holder = metadata.name === null ? undefined : workers.claimName(caller, metadata.name, namespace);
+  if (holder !== undefined && caller.connection.isMsgpack)
+    throw new CodedError(
+      ErrorCode.WorkerNameTaken,
+      `Another living worker of namespace ${namespace} has the name ${metadata.name}`,
+    );
   if (holder !== undefined) {
     control.rejectName(caller, namespace, metadata.name ?? "", holder);
     return false;

@@ -137,20 +137,12 @@ export class JsonDoor implements Door, AnswerSink {
   }
 
   #route(from: Connection, namespace: NamespaceKey, action: Action): void {
-    const { calls, functions, metrics } = this.#o;
+    const { calls, functions } = this.#o;
     const envelope = this.#envelope;
     const index = envelope.functionEscaped
       ? this.#findEscaped(namespace)
       : functions.names.find(namespace, this.#o.arena.bytes, envelope.functionStart, envelope.functionEnd);
-    if (index === 0) {
-      metrics.add(Metric.calls_not_found);
-      return this.#refuse(
-        from,
-        action,
-        ErrorCode.FunctionNotFound,
-        calls.notFoundMessage(namespace, this.#o.arena.bytes, envelope.functionStart, envelope.functionEnd),
-      );
-    }
+    if (index === 0) return this.#notFound(from, namespace, action);
     const fn = functions.slots.handleOf(index);
     let executor = calls.executorOf(fn);
     if (executor === Executor.ByKey) executor = calls.executorByKey(fn, this.#keyHash());
@@ -159,6 +151,14 @@ export class JsonDoor implements Door, AnswerSink {
       return this.#o.control.builtin(from, index, envelope, action === Action.Call && envelope.idStart >= 0);
     if (action === Action.Void || envelope.idStart < 0) return this.#cast(from, executor, fn);
     this.#call(from, executor, fn);
+  }
+
+  #notFound(from: Connection, namespace: NamespaceKey, action: Action): void {
+    const { calls, metrics } = this.#o;
+    const id = Buffer.from(this.#envelope.string(EnvelopeKey.function_id) ?? "", "utf8");
+    metrics.add(Metric.calls_not_found);
+    const message = calls.notFoundMessage(namespace, id, 0, id.length);
+    this.#refuse(from, action, ErrorCode.FunctionNotFound, message);
   }
 
   #call(from: Connection, executor: number, fn: number): void {

@@ -401,3 +401,17 @@ test("JSON callers choose the owner of a function shared by hash with metadata.k
   assert.equal(taken.flat().length, 71);
   for (const calls of taken) assert.ok(calls.length > 5, "many keys, all owners");
 });
+
+test("a msgpack worker may tell its metadata again as JSON workers do; a taken name is an error, in its own wire", async (t) => {
+  const { json, msgpack } = await testEngine(t);
+  const holder = await json({ name: "taken" });
+  await holder.settle();
+  const peer = await msgpack({ name: "mine", namespace: "x" });
+  peer.send([1, 1, "engine::workers::register", 0, 0, null, pack({ name: "renamed", pid: 5 })]);
+  assert.deepEqual(value((await peer.next())[2]), { success: true });
+  const home = await msgpack({ name: "home" });
+  home.send([1, 2, "engine::workers::register", 0, 0, null, pack({ name: "taken" })]);
+  assert.equal(errorOf(await home.next()).code, "worker_name_taken");
+  await home.settle();
+  await holder.settle();
+});

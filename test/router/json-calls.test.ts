@@ -438,3 +438,10 @@ test("an id that is escaped on the wire is the same function, and is answered as
     });
   }
 });
+
+test("an id that is escaped and not there is told as it is meant", async (t) => {
+  const { jsonOffering } = await testEngine(t);
+  const caller = await jsonOffering();
+  caller.sendText(`{"type":"invokefunction","invocation_id":"${ID}","function_id":"caf\\u00e9","data":1}`);
+  assert.equal((await caller.next()).error?.message, "Function café not found in namespace default.");
+});
