@@ -1,6 +1,9 @@
 // The composition root: makes the parts of an engine and ties them together. Each part knows its neighbours only; this file knows them all.
 
 import { randomUUID } from "node:crypto";
+import { Access } from "./access/access.js";
+import { Hooks } from "./access/hooks.js";
+import type { AccessOptions } from "./access/options.js";
 import type { Builtin } from "./builtin/builtin.js";
 import { createChannel } from "./builtin/create-channel.js";
 import { functionInfo, listFunctions } from "./builtin/list-functions.js";
@@ -15,9 +18,10 @@ import { Channels } from "./channels/channels.js";
 import { ChannelRoute } from "./channels/socket-end.js";
 import { Streams } from "./channels/streams.js";
 import { type Clock, systemClock } from "./clock.js";
+import { HttpFunctions, type HttpFunctionsOptions } from "./http/http-functions.js";
 import type { Logger } from "./log.js";
-import { Metrics } from "./metrics.js";
-import { CloseCode } from "./protocol/error.js";
+import { Metric, Metrics } from "./metrics.js";
+import { CloseCode, type ErrorCode } from "./protocol/error.js";
 import { EnvelopeScanner } from "./protocol/json/scanner.js";
 import {
   CHANNEL_LIMITS,
@@ -38,30 +42,42 @@ import { EngineEvents, type EngineEventsOptions } from "./router/engine-events.j
 import { EnginePeer } from "./router/engine-peer.js";
 import { Enqueue } from "./router/enqueue.js";
 import { FunctionsAvailable } from "./router/functions-available.js";
+import { JsonCheckpoint } from "./router/json-checkpoint.js";
 import { JsonControl } from "./router/json-control.js";
 import { JsonDoor } from "./router/json-door.js";
 import { drawSuffix, JsonFrames } from "./router/json-frames.js";
+import { Middleware } from "./router/middleware.js";
+import { MsgpackCheckpoint } from "./router/msgpack-checkpoint.js";
 import { MsgpackControl } from "./router/msgpack-control.js";
 import { MsgpackDoor } from "./router/msgpack-door.js";
 import { MsgpackGeneral, topicOf } from "./router/msgpack-general.js";
+import { RegistrationReview } from "./router/registration-review.js";
 import { TriggerFires } from "./router/trigger-fires.js";
 import { TriggerJson } from "./router/trigger-json.js";
 import { TriggerMsgpack } from "./router/trigger-msgpack.js";
 import { TriggerSystem } from "./router/trigger-system.js";
 import { WorkersAvailable } from "./router/workers-available.js";
 import { Arena } from "./transport/arena.js";
+import type { Connection } from "./transport/connection.js";
 import { type ListenAddress, Server } from "./transport/server.js";
 import { ENGINE_VERSION } from "./version.js";
 
+/** One address, and who may come through it; without `access` everybody who reaches it may do everything. */
+export interface ListenerOptions extends ListenAddress {
+  access?: AccessOptions;
+}
+
 export interface EngineOptions {
   /** Where to listen; several are one engine. Default one, 127.0.0.1:49134. Port 0 picks a free one. */
-  listeners?: readonly ListenAddress[];
+  listeners?: readonly ListenerOptions[];
   /** Bounds that differ from the defaults. */
   limits?: Partial<Limits>;
   /** Bounds of channels that differ from the defaults. */
   channelLimits?: Partial<ChannelLimits>;
   /** Which functions are shared, and which have a time of their own. */
   functions?: readonly FunctionRule[];
+  /** Serves functions that are an HTTP request, to addresses that this allows. Absent: they are refused. */
+  httpFunctions?: Omit<HttpFunctionsOptions, "clock">;
   log: Logger;
   clock?: Clock;
 }
@@ -90,9 +106,11 @@ export class Engine {
   readonly departures: Departures;
   readonly channels: Channels;
   readonly triggers: TriggerSystem;
+  readonly access: Access;
   /** Where it listens, with the ports that were chosen. */
   readonly listeners: ListenAddress[] = [];
   readonly #log: Logger;
+  readonly #http: HttpFunctions | null;
   #builtins = 0;
   #isDraining = false;
   readonly #fires: TriggerFires;
@@ -110,7 +128,19 @@ export class Engine {
     const channelLimits = { ...CHANNEL_LIMITS, ...options.channelLimits };
     this.channels = new Channels({ limits: channelLimits, clock, metrics, log });
     const routes = [new ChannelRoute(this.channels, limits.frameBytesMax)];
-    this.server = new Server({ limits, metrics, log, arena, routes, health: () => this.#health() });
+    const telemetry = (frame: Uint8Array): void => {
+      metrics.add(Metric.telemetry_frames);
+      metrics.add(Metric.telemetry_bytes, frame.length);
+    };
+    this.server = new Server({
+      limits,
+      metrics,
+      log,
+      arena,
+      routes,
+      telemetry,
+      health: () => this.#health(),
+    });
     const { server } = this;
     const observer: FunctionsObserver = {
       changed: (fn, change) => this.#functionsAvailable?.changed(fn, change),
@@ -144,7 +174,8 @@ export class Engine {
     this.departures = new Departures(workers, functions, calls, this.triggers.registrar, log);
     this.peer = new EnginePeer(calls, functions, log);
     const scanner = new EnvelopeScanner(arena.memory);
-    const frames = new JsonFrames(arena, calls, functions.names, drawSuffix(randomUUID()));
+    const prefixBytes = new Uint16Array(limits.connectionsMax + 1);
+    const frames = new JsonFrames(arena, calls, functions.names, drawSuffix(randomUUID()), prefixBytes);
     const crossing = new Crossing({
       calls,
       names: functions.names,
@@ -154,7 +185,34 @@ export class Engine {
       engine: this.peer,
       frameBytesMax: limits.frameBytesMax,
     });
+    const refuse = (connection: Connection, code: ErrorCode, message: string): void => {
+      if (connection.isMsgpack) msgpackControl.refuse(connection, null, code, message);
+      else frames.send(connection, { type: "error", error: { code, message } });
+    };
+    this.access = new Access(
+      {
+        connectionsMax: limits.connectionsMax,
+        clock,
+        log,
+        metrics,
+        server,
+        functions,
+        engine: this.peer,
+        refuse,
+      },
+      new Uint8Array(limits.connectionsMax + 1),
+      prefixBytes,
+    );
+    const { access } = this;
+    const middleware = new Middleware(calls, this.peer);
+    const hooks = new Hooks(this.peer);
+    const { httpFunctions } = options;
+    this.#http = httpFunctions === undefined ? null : new HttpFunctions({ clock, ...httpFunctions });
     const shared = {
+      access,
+      middleware,
+      hooks,
+      review: new RegistrationReview(hooks, this.#http),
       limits,
       clock,
       log,
@@ -173,18 +231,39 @@ export class Engine {
     const triggerMsgpack = new TriggerMsgpack({ ...this.triggers, metrics });
     const msgpackControl = new MsgpackControl({ ...shared, triggers: triggerMsgpack });
     const streams = new Streams({ channels: this.channels, arena, metrics });
-    const general = new MsgpackGeneral({ ...shared, control: msgpackControl, streams });
-    const msgpack = new MsgpackDoor(calls, arena, metrics, msgpackControl, general, crossing, streams);
+    const msgpackCheckpoint = new MsgpackCheckpoint(shared);
+    const general = new MsgpackGeneral({
+      ...shared,
+      control: msgpackControl,
+      checkpoint: msgpackCheckpoint,
+      streams,
+    });
+    const msgpack = new MsgpackDoor(
+      calls,
+      arena,
+      metrics,
+      msgpackControl,
+      general,
+      crossing,
+      streams,
+      access,
+    );
     const triggerJson = new TriggerJson({ ...this.triggers, workers, frames, metrics, log });
     this.triggers.binder.attach(triggerJson, triggerMsgpack);
     const jsonControl = new JsonControl({ ...shared, triggers: triggerJson });
     const enqueue = new Enqueue(calls, frames, this.peer, limits.callTimeoutMs);
-    const json = new JsonDoor({ ...shared, control: jsonControl, enqueue });
+    const json = new JsonDoor({
+      ...shared,
+      control: jsonControl,
+      enqueue,
+      checkpoint: new JsonCheckpoint(shared),
+    });
     msgpackControl.attach(general);
+    msgpackCheckpoint.attach(general);
     crossing.attach(general);
     this.peer.attach(crossing);
     calls.attach({ json, msgpack, engine: this.peer }, msgpack);
-    server.attach({ json, msgpack });
+    server.attach({ json, msgpack }, access);
     const fires = new TriggerFires({ ...shared, ...this.triggers, general });
     this.#fires = fires;
     const functionRows = new FunctionRows(functions, workers);
@@ -220,7 +299,8 @@ export class Engine {
   }
 
   /** Binds one more listener. Throws ListenError. */
-  listen(address: ListenAddress): ListenAddress {
+  listen(address: ListenerOptions): ListenAddress {
+    if (address.access !== undefined) this.access.protect(this.server.listenerCount, address.access);
     const bound = { host: address.host, port: this.server.listen(address) };
     this.listeners.push(bound);
     return bound;
@@ -270,6 +350,7 @@ export class Engine {
     this.server.close(CloseCode.GoingDown, "the engine is going down");
     this.calls.deadlines.close();
     this.channels.close();
+    await this.#http?.close();
     this.#log.debug({ callsLost }, "engine closed");
     return { callsLost };
   }

@@ -47,6 +47,9 @@ const NAMES = [
   "streams_opened",
   "streams_refused",
   "stream_records_unmatched",
+  "sessions_admitted",
+  "sessions_refused",
+  "calls_forbidden",
   "telemetry_frames",
   "telemetry_bytes",
 ] as const;

@@ -86,6 +86,8 @@ const DOORS: Readonly<Record<string, string>> = {
   chokidar: "src/config/watch.ts",
   pino: "src/log.ts",
   ws: "src/worker/socket-node.ts",
+  jose: "src/access/jwt.ts",
+  undici: "src/http/client.ts",
 };
 
 test("each outside package has exactly one importing file", () => {
@@ -113,10 +115,31 @@ const GROUND = ["src/assert.ts", "src/clock.ts", "src/log.ts", "src/metrics.ts",
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
   transport: ["src/protocol/", "src/registry/slots.ts"],
-  registry: ["src/protocol/", "src/router/routing-table.ts", "src/transport/connection.ts"],
-  router: ["src/protocol/", "src/registry/", "src/transport/", "src/builtin/builtin.ts"],
+  registry: [
+    "src/protocol/",
+    "src/router/routing-table.ts",
+    "src/transport/connection.ts",
+    "src/access/session.ts",
+  ],
+  router: [
+    "src/protocol/",
+    "src/registry/",
+    "src/transport/",
+    "src/builtin/builtin.ts",
+    "src/access/",
+    "src/http/",
+  ],
+  access: ["src/protocol/", "src/registry/", "src/transport/"],
+  http: ["src/protocol/", "src/registry/"],
   channels: ["src/protocol/", "src/registry/", "src/transport/"],
-  builtin: ["src/protocol/", "src/registry/", "src/router/", "src/channels/", "src/transport/"],
+  builtin: [
+    "src/access/",
+    "src/protocol/",
+    "src/registry/",
+    "src/router/",
+    "src/channels/",
+    "src/transport/",
+  ],
   worker: ["src/protocol/"],
   config: ["src/protocol/limits.ts"],
   supervisor: ["src/config/", "src/protocol/"],
@@ -154,7 +177,9 @@ test("the data path imports nothing of supervisor, config, cli, or the engine th
 test("what registry takes from transport and router takes from builtin is types", () => {
   const rules: [string, string][] = [
     ["src/registry/", "src/transport/"],
+    ["src/registry/", "src/access/"],
     ["src/router/", "src/builtin/"],
+    ["src/router/", "src/http/"],
   ];
   for (const [from, to] of rules)
     for (const { path, imports } of source.filter((file) => file.path.startsWith(from)))

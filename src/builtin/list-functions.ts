@@ -7,11 +7,12 @@ import {
   type FunctionRow,
   type FunctionRows,
   isInternal,
+  isVisible,
   summaryText,
 } from "../registry/function-rows.js";
 import type { Functions } from "../registry/functions.js";
 import { DEFAULT_NAMESPACE } from "../registry/names.js";
-import type { Workers } from "../registry/workers.js";
+import type { Worker, Workers } from "../registry/workers.js";
 import { type Builtin, objectInput, optionalBoolean, optionalString, optionalStrings } from "./builtin.js";
 import type { TriggerRows } from "./trigger-rows.js";
 
@@ -40,9 +41,9 @@ export function listFunctions(rows: FunctionRows): Builtin {
       properties: { functions: { type: "array" } },
       required: ["functions"],
     },
-    handle(input) {
+    handle(input, caller) {
       const filter = readFilter(objectInput(LIST, input));
-      const found = rows.all().filter((row) => passes(row, filter));
+      const found = rows.all().filter((row) => passes(row, filter) && isVisible(row, caller));
       sortRows(found, filter.search);
       return `{"functions":[${found.map(summaryText).join(",")}]}`;
     },
@@ -116,21 +117,22 @@ export function functionInfo(
       },
     },
     response_format: { type: "object" },
-    handle(input) {
+    handle(input, caller) {
       const fields = objectInput(INFO, input);
       const single = optionalString(INFO, fields, "function_id");
       const many = optionalStrings(INFO, fields, "function_ids");
       const namespace = optionalString(INFO, fields, "namespace");
       if ((single === undefined) === (many === undefined))
         throw new CodedError(ErrorCode.InvalidArguments, "Give exactly one of function_id and function_ids");
-      if (single !== undefined) return detail(find.one(single, namespace), rows, triggers);
-      return batch([...new Set(many)], namespace, find, rows, triggers);
+      if (single !== undefined)
+        return detail(visible(rows.row(find.one(single, namespace)), caller), triggers);
+      return batch([...new Set(many)], namespace, find, rows, triggers, caller);
     },
   };
 }
 
-function detail(fn: number, rows: FunctionRows, triggers: TriggerRows): string {
-  return detailText(rows.row(fn), triggers.boundTo(fn));
+function detail(row: FunctionRow, triggers: TriggerRows): string {
+  return detailText(row, triggers.boundTo(row.fn));
 }
 
 function batch(
@@ -139,6 +141,7 @@ function batch(
   find: FunctionFinder,
   rows: FunctionRows,
   triggers: TriggerRows,
+  caller: Worker | undefined,
 ): string {
   if (ids.length === 0) throw new CodedError(ErrorCode.InvalidArguments, "function_ids must not be empty");
   if (ids.length > INFO_IDS_MAX)
@@ -148,9 +151,18 @@ function batch(
     );
   const details = ids.map((id) => {
     const fn = find.find(id, namespace);
-    return fn === 0 ? JSON.stringify({ function_id: id, error: "not_found" }) : detail(fn, rows, triggers);
+    if (fn === 0) return JSON.stringify({ function_id: id, error: "not_found" });
+    const row = rows.row(fn);
+    return isVisible(row, caller)
+      ? detail(row, triggers)
+      : JSON.stringify({ function_id: id, error: "forbidden" });
   });
   return `{"functions":[${details.join(",")}]}`;
+}
+
+function visible(row: FunctionRow, caller: Worker | undefined): FunctionRow {
+  if (isVisible(row, caller)) return row;
+  throw new CodedError(ErrorCode.Forbidden, `function '${row.id}' is not visible to this session`);
 }
 
 /** An explicit namespace is strict; without one `default` comes first, then the only namespace that has the id. */

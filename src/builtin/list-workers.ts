@@ -1,7 +1,7 @@
 // `engine::workers::list` and `engine::workers::info`, with the shapes, filters and order of the iii protocol (section 5).
 
 import { CodedError, ErrorCode } from "../protocol/error.js";
-import { byBytes, detailText, type FunctionRows } from "../registry/function-rows.js";
+import { byBytes, detailText, type FunctionRows, isVisible } from "../registry/function-rows.js";
 import type { Functions } from "../registry/functions.js";
 import { DEFAULT_NAMESPACE } from "../registry/names.js";
 import { OfferState, OfferWord } from "../registry/offers.js";
@@ -146,13 +146,13 @@ export function workerInfo(
       required: ["name"],
     },
     response_format: { type: "object" },
-    handle(input) {
+    handle(input, caller) {
       const fields = objectInput(INFO, input);
       const name = requiredString(INFO, fields, "name");
       const namespace = optionalString(INFO, fields, "namespace");
       if (name === ENGINE_WORKER && (namespace ?? DEFAULT_NAMESPACE) === DEFAULT_NAMESPACE)
-        return engineEnvelope(workerRows, functionRows, triggers);
-      return envelope(find(workers, name, namespace), functions, workerRows, functionRows, triggers);
+        return engineEnvelope(workerRows, functionRows, triggers, caller);
+      return envelope(find(workers, name, namespace), functions, workerRows, functionRows, triggers, caller);
     },
   };
 }
@@ -181,6 +181,7 @@ function envelope(
   workerRows: WorkerRows,
   functionRows: FunctionRows,
   triggers: TriggersOfWorker,
+  caller: Worker | undefined,
 ): string {
   const summary = {
     ...workerRows.summary(worker),
@@ -191,19 +192,20 @@ function envelope(
   functions.eachOf(worker.connection.index, (fn, offer) => {
     if (functions.offers.get(offer, OfferWord.state) === OfferState.Serving) served.push(fn);
   });
-  return envelopeText(summary, served, functionRows, triggers, triggers.typesOf(worker));
+  return envelopeText(summary, served, functionRows, triggers, triggers.typesOf(worker), caller);
 }
 
 function engineEnvelope(
   workerRows: WorkerRows,
   functionRows: FunctionRows,
   triggers: TriggersOfWorker,
+  caller: Worker | undefined,
 ): string {
   const served = functionRows
     .all()
     .filter((row) => row.workerName === ENGINE_WORKER)
     .map((row) => row.fn);
-  return envelopeText({ ...workerRows.engine(), internal: true }, served, functionRows, triggers, []);
+  return envelopeText({ ...workerRows.engine(), internal: true }, served, functionRows, triggers, [], caller);
 }
 
 function envelopeText(
@@ -212,10 +214,12 @@ function envelopeText(
   functionRows: FunctionRows,
   triggers: TriggersOfWorker,
   types: TriggerTypeRow[],
+  caller: Worker | undefined,
 ): string {
-  const rows = served.map((fn) => functionRows.row(fn)).sort((a, b) => byBytes(a.id, b.id));
+  const seen = served.map((fn) => functionRows.row(fn)).filter((row) => isVisible(row, caller));
+  const rows = seen.sort((a, b) => byBytes(a.id, b.id));
   const functions = rows.map((row) => detailText(row, triggers.rows.boundTo(row.fn))).join(",");
   const typeTexts = types.sort(byId).map(typeSummary).join(",");
-  const triggerTexts = triggers.calling(served).join(",");
+  const triggerTexts = triggers.calling(seen.map((row) => row.fn)).join(",");
   return `{"worker":${JSON.stringify(worker)},"functions":[${functions}],"trigger_types":[${typeTexts}],"registered_triggers":[${triggerTexts}]}`;
 }

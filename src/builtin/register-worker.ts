@@ -60,6 +60,7 @@ function register(
   checkTelemetry(input["telemetry"]);
   if (declared !== undefined && isBlank(declared))
     throw new CodedError(ErrorCode.InvalidNamespace, "The namespace must not be blank");
+  checkDeclared(declared ?? DEFAULT_NAMESPACE, caller);
   const namespace = caller.isResolved ? caller.namespace.name : (declared ?? DEFAULT_NAMESPACE);
   const holder = metadata.name === null ? undefined : workers.claimName(caller, metadata.name, namespace);
   if (holder !== undefined && caller.connection.isMsgpack)
@@ -80,6 +81,11 @@ function register(
   control.resolve(caller, namespace);
   departures.updated(caller);
   return true;
+}
+
+function checkDeclared(namespace: string, { session }: Worker): void {
+  if (session === null || session.mayDeclare(namespace)) return;
+  throw new CodedError(ErrorCode.Forbidden, session.undeclarable(namespace));
 }
 
 function readPid(value: unknown): number | undefined {

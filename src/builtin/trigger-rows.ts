@@ -3,13 +3,8 @@
 // Formats, config and metadata were kept as they were spelled and go out the same way. What the reference has no keys for (the state of a trigger that
 // is not active, its last error, when the engine last fired it) is added only for those who ask with `include_parked`.
 
-import {
-  byBytes,
-  cardMember,
-  detailText,
-  type FunctionRows,
-  ownerFromId,
-} from "../registry/function-rows.js";
+import { cardMember } from "../registry/card.js";
+import { byBytes, detailText, type FunctionRows, ownerFromId } from "../registry/function-rows.js";
 import type { Functions } from "../registry/functions.js";
 import { namespaceKey } from "../registry/names.js";
 import type { TriggerTypes } from "../registry/trigger-types.js";

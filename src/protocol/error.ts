@@ -17,6 +17,7 @@ export const ErrorCode = {
   InvalidArguments: "INVALID_ARGUMENTS",
   NotFound: "NOT_FOUND",
   Forbidden: "FORBIDDEN",
+  AuthError: "AUTH_ERROR",
   InvocationFailed: "invocation_failed",
   MalformedRecord: "malformed_record",
   HelloExpected: "hello_expected",
@@ -32,6 +33,15 @@ export const ErrorCode = {
   StreamBroken: "stream_broken",
   StreamCancelled: "stream_cancelled",
   StreamOverrun: "stream_overrun",
+  UrlValidationFailed: "url_validation_failed",
+  SecretNotFound: "secret_not_found",
+  TokenNotFound: "token_not_found",
+  ApiKeyNotFound: "api_key_not_found",
+  HttpFunctionsUnavailable: "http_functions_unavailable",
+  HttpRequestFailed: "http_request_failed",
+  HttpResponseFailed: "http_response_failed",
+  HttpError: "http_error",
+  InvalidResponse: "invalid_response",
 } as const;
 export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
 
@@ -39,6 +49,8 @@ export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
 export const CloseCode = {
   GoingDown: 1012,
   Malformed: 4400,
+  Unauthorized: 4401,
+  Forbidden: 4403,
   HelloTimeout: 4408,
   WorkerNameTaken: 4409,
   Replaced: 4410,

@@ -49,6 +49,16 @@ export const FORMER_IDS_MAX = 4_096;
 export const WORKER_TEXT_CHARS_MAX = 280;
 /** The deadline a caller may ask for: a day. Ticks stay far below 2^31. */
 export const CALL_TIMEOUT_MS_MAX = 86_400_000;
+/** Bytes that may wait for a connection that has not been let in yet: a worker's first registrations, with schemas. */
+export const UNADMITTED_BYTES_MAX = 1 << 20;
+/** Connections whose access is being decided at once: beyond them newcomers are turned away, so that strangers cannot hold more than a gigabyte. */
+export const ADMISSIONS_MAX = 1_024;
+/** How long an auth function or a key set may take before access is refused, in milliseconds. */
+export const AUTH_TIMEOUT_MS = 10_000;
+/** How long a registration hook may take before the registration is refused, in milliseconds. */
+export const HOOK_TIMEOUT_MS = 10_000;
+/** Decisions that one session remembers: more functions than one client calls, a megabyte of memory. */
+export const SESSION_DECISIONS_MAX = 16_384;
 
 /** Messages a channel holds before its writer is stopped, when its maker does not say; the reference's. */
 export const CHANNEL_MESSAGES_DEFAULT = 64;

@@ -2,9 +2,10 @@
 //
 // Formats and metadata were kept as they were spelled at registration and go out the same way, so no number in them changes.
 
+import { cardMember, metadataOf } from "./card.js";
 import type { Functions } from "./functions.js";
 import { OfferWord } from "./offers.js";
-import type { Workers } from "./workers.js";
+import type { Worker, Workers } from "./workers.js";
 
 /** What a listing needs of one function; absent = none. */
 export interface FunctionRow {
@@ -84,51 +85,6 @@ function memberText(row: FunctionRow, member: string, name: string): string {
   return text === undefined ? "" : `,"${name}":${text}`;
 }
 
-/** A card is written by the engine: `{"key":value,…}`, known keys in a fixed order, no blanks between them. */
-const CARD_KEYS = [
-  "description",
-  "request_format",
-  "response_format",
-  "metadata",
-  "trigger_request_format",
-  "call_request_format",
-];
-
-/** The text of one member of a card. */
-export function cardMember(card: string, member: string): string | undefined {
-  let at = 1;
-  for (const key of CARD_KEYS) {
-    const head = `"${key}":`;
-    if (!card.startsWith(head, at)) continue;
-    const end = valueEnd(card, at + head.length);
-    if (key === member) return card.slice(at + head.length, end);
-    at = end + 1;
-  }
-  return undefined;
-}
-
-/** Where the JSON value that begins at `at` ends; the text is known to be JSON. */
-function valueEnd(text: string, at: number): number {
-  let depth = 0;
-  for (; at < text.length; at++) {
-    const char = text.charAt(at);
-    if (char === '"') {
-      at = stringEnd(text, at);
-    } else if (char === "{" || char === "[") depth++;
-    else if (char === "}" || char === "]") {
-      if (depth === 0) return at;
-      depth--;
-    } else if (char === "," && depth === 0) return at;
-  }
-  return at;
-}
-
-/** The closing quote of the string that begins at `at`. */
-function stringEnd(text: string, at: number): number {
-  for (at++; text.charAt(at) !== '"'; at++) if (text.charAt(at) === "\\") at++;
-  return at;
-}
-
 function descriptionOf(card: string): string | undefined {
   const text = cardMember(card, "description");
   if (text === undefined) return undefined;
@@ -148,4 +104,12 @@ export function isInternal(row: FunctionRow): boolean {
 /** Byte order of UTF-8, which is the order of listings. */
 export function byBytes(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a, "utf8"), Buffer.from(b, "utf8"));
+}
+
+/** Whether the caller may see the function: whoever has no session sees everything. */
+export function isVisible(row: FunctionRow, caller: Worker | undefined): boolean {
+  const session = caller?.session ?? null;
+  if (session === null) return true;
+  const { id, namespace, card } = row;
+  return session.maySee({ id, namespace, metadata: () => metadataOf(card) });
 }

@@ -26,6 +26,9 @@ export interface FunctionsObserver {
   sharedOwner(fn: number, connection: number, isOwner: boolean): void;
 }
 
+/** Carries out one call: the input as JSON text to the result as JSON text, null for none. Rejects with CodedError. */
+export type Carry = (json: string) => Promise<string | null>;
+
 export interface Registered {
   fn: number;
   state: OfferState;
@@ -38,6 +41,8 @@ export class Functions {
   readonly offers: Offers;
   readonly routes: RoutingTable;
   readonly slots: Slots<"function">;
+  /** Offers that the engine itself carries out for the connection that made them, by offer. */
+  readonly carried = new Map<number, Carry>();
   readonly formerIds = new FormerIds();
   /** Grows with every change; what a feed resumes from. */
   revision = 0;
@@ -115,7 +120,8 @@ export class Functions {
 
   /**
    * Registers `bytes[start, end)` for a connection; again by the same connection replaces its card. The card is UTF-8 of a JSON object, or empty.
-   * Throws CodedError: `function_id_reserved`, `limit_reached`.
+   * With `carry` the engine carries out its calls, and the connection gets none. Throws CodedError: `function_id_reserved`, `limit_reached`,
+   * `INVALID_ARGUMENTS` (a carried function that a rule shares).
    */
   register(
     connection: number,
@@ -125,13 +131,16 @@ export class Functions {
     end: number,
     share: Share,
     round: number,
+    carry: Carry | null = null,
   ): Registered & { offer: number } {
+    if (carry !== null) this.#checkNotRuled(bytes, start, end);
     let fn = this.names.find(namespace, bytes, start, end);
     if (fn !== 0) this.#checkNotBuiltin(fn);
     const isNew = fn === 0;
     if (fn === 0) fn = this.#create(namespace, bytes, start, end, share);
     const offer = this.#offerOf(fn, connection) || this.#enter(fn, connection, share);
     this.offers.set(offer, OfferWord.round, round);
+    if (carry !== null || this.carried.size > 0) this.#setCarry(fn, offer, carry);
     const state =
       this.offers.get(offer, OfferWord.state) === OfferState.Serving
         ? OfferState.Serving
@@ -237,6 +246,33 @@ export class Functions {
     );
   }
 
+  /** Calls of a shared function go to connections by turns: nothing that the engine carries out can take part. */
+  #checkNotRuled(bytes: Uint8Array, start: number, end: number): void {
+    const id = Buffer.from(bytes.subarray(start, end)).toString("utf8");
+    if (!this.#rules.some((rule) => rule.share !== undefined && matches(rule.match, id))) return;
+    throw new CodedError(
+      ErrorCode.InvalidArguments,
+      `Cannot register ${id}: a rule shares it among workers, and the engine itself would carry it out`,
+    );
+  }
+
+  #setCarry(fn: number, offer: number, carry: Carry | null): void {
+    if (carry !== null) this.carried.set(offer, carry);
+    else if (!this.carried.delete(offer)) return;
+    const isServing = this.offers.get(offer, OfferWord.state) === OfferState.Serving;
+    if (isServing && !this.#shared.has(fn)) this.#publish(fn, offer);
+  }
+
+  #publish(fn: number, offer: number): void {
+    const connection = this.offers.get(offer, OfferWord.connection);
+    const isCarried = this.carried.size > 0 && this.carried.has(offer);
+    this.routes.publish(
+      this.slots.handleOf(fn),
+      isCarried ? Target.Builtin : connection,
+      this.#generationOf(connection),
+    );
+  }
+
   #create(
     namespace: NamespaceKey,
     bytes: Uint8Array,
@@ -291,10 +327,7 @@ export class Functions {
     const shared = this.#shared.get(fn);
     this.offers.set(offer, OfferWord.state, OfferState.Serving);
     if (this.#serving[fn] === 0) this.#serving[fn] = offer;
-    if (shared === undefined) {
-      this.routes.publish(this.slots.handleOf(fn), connection, this.#generationOf(connection));
-      return;
-    }
+    if (shared === undefined) return this.#publish(fn, offer);
     shared.add(connection);
     this.#observer.sharedOwner(fn, connection, true);
     this.routes.publish(this.slots.handleOf(fn), Target.Shared, 0);
@@ -338,6 +371,7 @@ export class Functions {
     this.#unlinkFromFunction(offer, fn);
     this.#unlinkFromConnection(offer);
     this.offers.free(offer);
+    if (this.carried.size > 0) this.carried.delete(offer);
     const shared = this.#shared.get(fn);
     if (served && shared !== undefined) {
       shared.remove(connection);

@@ -1,6 +1,7 @@
 // Who is here: one record per worker connection, the name leases, and the namespaces that are in use.
 
 import { randomUUID } from "node:crypto";
+import type { Session } from "../access/session.js";
 import { WORKER_TEXT_CHARS_MAX } from "../protocol/limits.js";
 import type { Connection } from "../transport/connection.js";
 import { DEFAULT_KEY, type NamespaceKey, namespaceKey } from "./names.js";
@@ -25,6 +26,8 @@ export interface Worker extends WorkerMetadata {
   /** Secret for coming back. */
   readonly token: string;
   readonly connectedAtMs: number;
+  /** What it may do; null: everything. */
+  readonly session: Session | null;
   /** Where its functions live; `default` until it has said so. */
   namespace: NamespaceKey;
   /** Its namespace is fixed: registrations are no longer held back. */
@@ -42,8 +45,8 @@ export class Workers {
   readonly #leases = new Map<string, Worker>();
   readonly #namespaces = new Map<string, { key: NamespaceKey; workers: number }>();
 
-  /** Enters a connection as a worker that has said nothing of itself yet. */
-  add(connection: Connection, connectedAtMs: number): Worker {
+  /** Enters a connection as a worker that has said nothing of itself yet. `session`: what it may do; null: everything. */
+  add(connection: Connection, connectedAtMs: number, session: Session | null = null): Worker {
     const id = randomUUID();
     const worker: Worker = {
       connection,
@@ -51,6 +54,7 @@ export class Workers {
       idBytes: Buffer.from(id, "latin1"),
       token: randomUUID(),
       connectedAtMs,
+      session,
       namespace: DEFAULT_KEY,
       isResolved: false,
       name: null,

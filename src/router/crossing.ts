@@ -151,6 +151,21 @@ export class Crossing {
     this.#o.engine.execute(slot, fn, Buffer.from(this.#sink.written()).toString("utf8"), from);
   }
 
+  /** A cast of a msgpack caller to a function that the engine carries out. Nobody hears of its failure but the counter and the log. */
+  castBuiltin(fn: number, from: Worker | undefined, frame: Uint8Array, start: number, end: number): void {
+    if (this.#toJson(frame, start, end, from?.idBytes) !== null)
+      return this.#o.metrics.add(Metric.casts_dropped);
+    this.#o.engine.cast(fn, Buffer.from(this.#sink.written()).toString("utf8"), from, () =>
+      this.#o.metrics.add(Metric.casts_dropped),
+    );
+  }
+
+  /** A msgpack payload as JSON text, for whoever in the engine reads it; `start` -1 = none. */
+  payloadJson(frame: Uint8Array, start: number, end: number): string | Problem {
+    const problem = this.#toJson(frame, start, end, undefined);
+    return problem ?? Buffer.from(this.#sink.written()).toString("utf8");
+  }
+
   // From a JSON caller
 
   callToMsgpack(slot: number, to: Connection, caller: Worker | undefined, envelope: JsonEnvelope): void {
@@ -303,7 +318,7 @@ export class Crossing {
   // The engine itself
 
   /** Sends an entered call of the engine's own to its executor. */
-  callFromEngine(slot: number, json: string): void {
+  callFromEngine(slot: number, json: string, metadataJson: string | undefined): void {
     const { calls } = this.#o;
     const words = calls.inFlight.words;
     const to = calls.connections[words[slot * CALL_WORDS + CallWord.executor]!];
@@ -315,12 +330,15 @@ export class Crossing {
         calls.inFlight.ticketOf(slot),
         words[slot * CALL_WORDS + CallWord.function]!,
         {},
-        NOTHING,
+        metadataJson === undefined ? NOTHING : Buffer.from(metadataJson, "utf8"),
         bytes,
       );
-    const problem = this.#toMsgpack(bytes, 0, bytes.length, undefined);
+    const metadata = Buffer.from(metadataJson ?? "null", "utf8");
+    const isUnsayable = this.#toMsgpack(metadata, 0, metadata.length, undefined);
+    const context = metadataJson === undefined ? null : packContextAround({}, this.#sink.written());
+    const problem = isUnsayable ?? this.#toMsgpack(bytes, 0, bytes.length, undefined);
     if (problem !== null) return calls.fail(slot, problem.code, problem.message);
-    this.#general?.sendCall(to, slot, 0, null, this.#sink.written());
+    this.#general?.sendCall(to, slot, 0, context, this.#sink.written());
   }
 
   /** The engine answers an entered call with JSON text, or without a result. */
@@ -378,7 +396,8 @@ export class Crossing {
   }
 }
 
-interface Problem {
+/** Why something cannot be said in the other encoding. */
+export interface Problem {
   code: ErrorCode;
   message: string;
 }

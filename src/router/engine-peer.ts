@@ -47,7 +47,7 @@ export class EnginePeer implements AnswerSink {
   /** Runs a function of the engine's own on JSON text. What is not a CodedError is our own mistake: logged, and told as such. */
   run(fn: number, json: string, caller: Worker | undefined): string | null | Promise<string | null> {
     const builtin = this.#builtins.get(fn);
-    if (builtin === undefined) throw new Error(`function ${fn} has no builtin`);
+    if (builtin === undefined) return this.#carry(fn, json);
     return builtin.handle(JSON.parse(json), caller, () => json);
   }
 
@@ -62,6 +62,32 @@ export class EnginePeer implements AnswerSink {
       if (result instanceof Promise) result.catch(failed);
     } catch (cause) {
       failed(cause);
+    }
+  }
+
+  /** Whether the engine carries out the function for the worker that registered it. */
+  isCarried(fn: number): boolean {
+    return this.#functions.carried.has(this.#functions.servingOffer(fn));
+  }
+
+  #carry(fn: number, json: string): Promise<string | null> {
+    const carry = this.#functions.carried.get(this.#functions.servingOffer(fn));
+    if (carry === undefined) throw new Error(`function ${fn} is neither the engine's nor carried by it`);
+    return carry(json);
+  }
+
+  /** Runs it for nobody; `failed` is told when that does not go well. */
+  cast(fn: number, json: string, caller: Worker | undefined, failed: () => void): void {
+    const fail = (cause: unknown): void => {
+      const { code, message } = this.coded(cause);
+      this.#log.debug({ worker: caller?.id, code, message }, "a cast to the engine failed");
+      failed();
+    };
+    try {
+      const result = this.run(fn, json, caller);
+      if (result instanceof Promise) result.catch(fail);
+    } catch (cause) {
+      fail(cause);
     }
   }
 
@@ -102,8 +128,14 @@ export class EnginePeer implements AnswerSink {
     return new CodedError(ErrorCode.InvocationFailed, cause instanceof Error ? cause.message : String(cause));
   }
 
-  /** Calls a worker's function with JSON text. Rejects with CodedError. */
-  call(namespace: string, id: string, json: string, timeoutMs: number): Promise<string | null> {
+  /** Calls a worker's function with JSON text. Rejects with CodedError. `metadataJson`: the call's metadata, none when absent. */
+  call(
+    namespace: string,
+    id: string,
+    json: string,
+    timeoutMs: number,
+    metadataJson?: string,
+  ): Promise<string | null> {
     const bytes = Buffer.from(id, "utf8");
     const index = this.#functions.names.find(namespaceKey(namespace), bytes, 0, bytes.length);
     if (index === 0)
@@ -123,7 +155,7 @@ export class EnginePeer implements AnswerSink {
       // Not now: whoever asks may be in the middle of a received frame, and sending writes to where it lies.
       queueMicrotask(() => {
         if (this.#calls.inFlight.slotOf(ticket, executor) === slot)
-          this.#crossing?.callFromEngine(slot, json);
+          this.#crossing?.callFromEngine(slot, json, metadataJson);
       });
     });
   }

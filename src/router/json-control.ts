@@ -1,6 +1,8 @@
 // The JSON wire beside calls: the connection sequence, who a worker says it is, its registrations (held back until its namespace is known),
 // reattach, ping.
 
+import type { Access } from "../access/access.js";
+import { isSameSecret } from "../access/tokens.js";
 import type { Clock } from "../clock.js";
 import type { Logger } from "../log.js";
 import { Metric, type Metrics } from "../metrics.js";
@@ -14,7 +16,7 @@ import {
   ValueKind,
 } from "../protocol/json/scanner.js";
 import { CARD_DEPTH_MAX, ID_BYTES_MAX, JSON_INTEGER_DIGITS_MAX, type Limits } from "../protocol/limits.js";
-import type { Functions } from "../registry/functions.js";
+import type { Carry, Functions } from "../registry/functions.js";
 import { DEFAULT_KEY, DEFAULT_NAMESPACE } from "../registry/names.js";
 import { OfferState } from "../registry/offers.js";
 import { Share } from "../registry/share.js";
@@ -29,9 +31,12 @@ import type { EnginePeer } from "./engine-peer.js";
 import { JsonEnvelope } from "./json-envelope.js";
 import type { JsonFrames } from "./json-frames.js";
 import { isEngineId } from "./msgpack-general.js";
+import type { Draft, RegistrationReview, Reviewed } from "./registration-review.js";
 import type { EnvelopeReader, TriggerJson } from "./trigger-json.js";
 
 export interface JsonControlOptions {
+  access: Access;
+  review: RegistrationReview;
   limits: Limits;
   clock: Clock;
   log: Logger;
@@ -66,8 +71,9 @@ export class JsonControl {
   }
 
   opened(connection: Connection): void {
-    const { workers, clock, limits, frames, departures } = this.#o;
-    const worker = workers.add(connection, clock.epochMs());
+    const { access, workers, clock, limits, frames, departures } = this.#o;
+    const session = access.sessionOf(connection.index);
+    const worker = workers.add(connection, clock.epochMs(), session);
     const stopGrace = clock.after(limits.registrationNamespaceGraceMs, () => this.#graceOver(worker));
     this.#held.set(connection.index, { frames: [], bytes: 0, stopGrace });
     frames.send(connection, { type: "workerregistered", worker_id: worker.id, reattach_token: worker.token });
@@ -113,7 +119,9 @@ export class JsonControl {
   builtin(from: Connection, fn: number, envelope: JsonEnvelope, wantsAnswer: boolean): void {
     const { engine, frames, workers } = this.#o;
     const caller = workers.of(from.index);
-    const json = envelope.dataStart < 0 ? "null" : envelope.text(envelope.dataStart, envelope.dataEnd);
+    const data = envelope.dataStart < 0 ? "null" : envelope.text(envelope.dataStart, envelope.dataEnd);
+    const isTold = caller !== undefined && envelope.isDataObject && engine.isCarried(fn);
+    const json = isTold ? withCaller(data, caller.id, envelope.hasMembers) : data;
     const head = frames.head(envelope); // now: what runs may receive other frames into the same place
     try {
       const result = engine.run(fn, json, caller);
@@ -151,7 +159,12 @@ export class JsonControl {
     this.#o.workers.resolve(worker, namespace);
     const held = this.#held.get(worker.connection.index);
     this.#dropHeld(worker.connection.index);
-    for (const frame of held?.frames ?? []) this.#replay(worker, frame);
+    const frames = held?.frames ?? [];
+    for (let at = 0; at < frames.length; at++) {
+      if (!worker.connection.isReading)
+        return this.#o.server.waiting.holdFirst(worker.connection, frames.slice(at), true);
+      this.#replay(worker, frames[at]!);
+    }
   }
 
   /** A taken name is fatal for the newcomer, whatever its SDK. */
@@ -170,6 +183,11 @@ export class JsonControl {
 
   #graceOver(worker: Worker): void {
     if (worker.isResolved || !worker.connection.isOpen) return;
+    if (worker.session !== null && !worker.session.mayDeclare(DEFAULT_NAMESPACE))
+      return this.#o.log.warn(
+        { worker: worker.id },
+        "worker has not announced itself and may not live in namespace default: its registrations wait",
+      );
     this.#o.log.warn(
       { worker: worker.id, graceMs: this.#o.limits.registrationNamespaceGraceMs },
       "worker has not announced itself: its registrations go to namespace default",
@@ -230,32 +248,63 @@ export class JsonControl {
       envelope.isAbsent(EnvelopeKey.description) || envelope.isString(EnvelopeKey.description);
     if (!envelope.isString(EnvelopeKey.id) || !hasDescription)
       return this.#dropped(worker, "a registerfunction with a missing field or one of a wrong type");
+    if (worker.session !== null || !envelope.isAbsent(EnvelopeKey.invocation))
+      return this.#review(worker, readDraft(envelope));
     const card = writeCard(envelope, scanner, arena.bytes);
     if (scanner.kind(EnvelopeKey.id) === ValueKind.String)
       return this.#enter(
         worker,
-        envelope,
         arena.bytes,
         scanner.start(EnvelopeKey.id),
         scanner.end(EnvelopeKey.id),
         card,
+        null,
       );
     const bytes = Buffer.from(envelope.string(EnvelopeKey.id) ?? "", "utf8");
-    this.#enter(worker, envelope, bytes, 0, bytes.length, card);
+    this.#enter(worker, bytes, 0, bytes.length, card, null);
+  }
+
+  /** Nothing more of the connection is handled until somebody has looked at the registration. */
+  #review(worker: Worker, draft: Draft): void {
+    const { review, server } = this.#o;
+    try {
+      const reviewed = review.review(worker.session, worker.namespace.name, draft);
+      if (!(reviewed instanceof Promise)) return this.#enterReviewed(worker, reviewed);
+      worker.connection.pause();
+      reviewed
+        .then(
+          (ready) => this.#enterReviewed(worker, ready),
+          (cause: unknown) => this.#refusedReview(worker, draft.id, cause),
+        )
+        .finally(() => server.waiting.resume(worker.connection));
+    } catch (cause) {
+      this.#refusedReview(worker, draft.id, cause);
+    }
+  }
+
+  #enterReviewed(worker: Worker, { id, card, carry }: Reviewed): void {
+    if (this.#o.workers.of(worker.connection.index) !== worker) return; // gone meanwhile
+    const bytes = Buffer.from(id, "utf8");
+    this.#enter(worker, bytes, 0, bytes.length, { bytes: card, length: card.length }, carry);
+  }
+
+  #refusedReview(worker: Worker, functionId: string, cause: unknown): void {
+    if (!(cause instanceof CodedError)) throw cause;
+    if (worker.connection.isOpen) this.#refused(worker, functionId, cause.code, cause.message);
   }
 
   /** Registers the id `bytes[start, end)` with its card, or says why not. */
   #enter(
     worker: Worker,
-    envelope: EnvelopeReader,
     bytes: Uint8Array,
     start: number,
     end: number,
-    card: ByteSink,
+    card: Pick<ByteSink, "bytes" | "length">,
+    carry: Carry | null,
   ): void {
     const { functions, metrics, workers } = this.#o;
     try {
-      this.#checkRegistration(worker, envelope, bytes, start, end);
+      this.#checkRegistration(worker, bytes, start, end);
       const { state, owner, offer } = functions.register(
         worker.connection.index,
         worker.namespace,
@@ -264,6 +313,7 @@ export class JsonControl {
         end,
         Share.Exclusive,
         0,
+        carry,
       );
       functions.offers.setCard(offer, card.bytes, 0, card.length);
       metrics.counts[Metric.registrations]!++;
@@ -278,16 +328,8 @@ export class JsonControl {
   }
 
   /** Throws CodedError when the registration breaks a rule of the wire or a bound. */
-  #checkRegistration(
-    worker: Worker,
-    envelope: EnvelopeReader,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-  ): void {
+  #checkRegistration(worker: Worker, bytes: Uint8Array, start: number, end: number): void {
     const { functions, limits } = this.#o;
-    if (!envelope.isAbsent(EnvelopeKey.invocation))
-      throw new CodedError("http_functions_unavailable", "HTTP-invoked functions are not served");
     if (end - start > ID_BYTES_MAX)
       throw new CodedError(ErrorCode.LimitReached, `A function id has at most ${ID_BYTES_MAX} bytes`);
     if (
@@ -337,7 +379,7 @@ export class JsonControl {
   #unregisterFunction(worker: Worker, envelope: EnvelopeReader): void {
     const id = envelope.string(EnvelopeKey.id);
     if (id === undefined) return this.#dropped(worker, "an unregisterfunction without id");
-    const bytes = Buffer.from(id, "utf8");
+    const bytes = Buffer.from(worker.session?.prefixed(id) ?? id, "utf8");
     this.#o.functions.unregister(worker.connection.index, worker.namespace, bytes, 0, bytes.length);
   }
 
@@ -345,7 +387,12 @@ export class JsonControl {
   #reattach(worker: Worker, envelope: EnvelopeReader): void {
     const former = this.#o.workers.byId(envelope.string(EnvelopeKey.previous_worker_id) ?? "");
     const token = envelope.string(EnvelopeKey.reattach_token);
-    if (former === undefined || former === worker || token !== former.token) {
+    if (
+      former === undefined ||
+      former === worker ||
+      token === undefined ||
+      !isSameSecret(token, former.token)
+    ) {
       return this.#o.log.debug(
         { worker: worker.id },
         "reattach ignored: no such living worker, or a wrong token",
@@ -360,6 +407,17 @@ export class JsonControl {
     this.#o.metrics.add(Metric.frames_malformed);
     this.#o.log.warn({ worker: worker.id, name: worker.name, what }, "frame dropped");
   }
+}
+
+function readDraft(envelope: EnvelopeReader): Draft {
+  return {
+    id: envelope.string(EnvelopeKey.id) ?? "",
+    description: envelope.string(EnvelopeKey.description),
+    requestFormatJson: envelope.json(EnvelopeKey.request_format),
+    responseFormatJson: envelope.json(EnvelopeKey.response_format),
+    metadataJson: envelope.json(EnvelopeKey.metadata),
+    invocationJson: envelope.json(EnvelopeKey.invocation),
+  };
 }
 
 const CARD_KEYS = ["description", "request_format", "response_format", "metadata"] as const;
@@ -389,6 +447,11 @@ function writeMember(head: Uint8Array, value: Uint8Array): void {
   cardSink.bytes.set(head, cardSink.length);
   cardSink.bytes.set(value, cardSink.length + head.length);
   cardSink.length += head.length + value.length;
+}
+
+/** An object's text with the member that tells who calls. */
+function withCaller(json: string, callerId: string, hasMembers: boolean): string {
+  return `{"_caller_worker_id":"${callerId}"${hasMembers ? "," : ""}${json.slice(1)}`;
 }
 
 function textOf(bytes: Uint8Array, start: number, end: number): string {

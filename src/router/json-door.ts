@@ -4,6 +4,7 @@
 // frame into the receiver's outbox. Everything malformed is tolerated as the SDKs expect: logged, counted, dropped; but a call whose id can still be read is answered.
 
 import { isUtf8 } from "node:buffer";
+import type { Access } from "../access/access.js";
 import type { Logger } from "../log.js";
 import { Metric, type Metrics } from "../metrics.js";
 import { ErrorCode } from "../protocol/error.js";
@@ -30,11 +31,14 @@ import { hashKey } from "./context.js";
 import type { Crossing } from "./crossing.js";
 import type { Enqueue } from "./enqueue.js";
 import { CALL_WORDS, CallWord } from "./in-flight.js";
+import type { JsonCheckpoint } from "./json-checkpoint.js";
 import type { JsonControl } from "./json-control.js";
 import { JsonEnvelope } from "./json-envelope.js";
 import { errorText, type JsonFrames } from "./json-frames.js";
 
 export interface JsonDoorOptions {
+  access: Access;
+  checkpoint: JsonCheckpoint;
   log: Logger;
   metrics: Metrics;
   arena: Arena;
@@ -132,8 +136,30 @@ export class JsonDoor implements Door, AnswerSink {
         ErrorCode.PayloadOutOfBounds,
         `A frame has at most ${JSON_DEPTH_MAX} levels and integers of ${JSON_INTEGER_DIGITS_MAX} digits`,
       );
+    if (this.#o.access.restricted[from.index] !== 0 && this.#isStopped(from, namespace, action)) return;
     if (action === Action.Enqueue) return this.#o.enqueue.enqueue(from, envelope, namespace, this.#queue);
     this.#route(from, namespace, action);
+  }
+
+  /** What the session's rules say: true when the call ends here, refused or handed to the listener's middleware. */
+  #isStopped(from: Connection, namespace: NamespaceKey, action: Action): boolean {
+    const { functions, arena, checkpoint, log, metrics } = this.#o;
+    const { functionStart, functionEnd, functionEscaped, idStart } = this.#envelope;
+    const index = functionEscaped
+      ? this.#findEscaped(namespace)
+      : functions.names.find(namespace, arena.bytes, functionStart, functionEnd);
+    const call = { envelope: this.#envelope, namespace: namespace.name, index };
+    const refusal = checkpoint.refusal(from, call);
+    if (refusal !== null) {
+      metrics.add(Metric.calls_forbidden);
+      if (action === Action.Void || idStart < 0)
+        log.warn({ worker: this.#o.workers.of(from.index)?.id, message: refusal }, "call refused");
+      this.#refuse(from, action, ErrorCode.Forbidden, refusal);
+      return true;
+    }
+    if (!checkpoint.isIntercepted(from, call)) return false;
+    if (!checkpoint.intercept(from, call, action === Action.Call)) this.#overloaded(from, action);
+    return true;
   }
 
   #route(from: Connection, namespace: NamespaceKey, action: Action): void {
@@ -171,7 +197,10 @@ export class JsonDoor implements Door, AnswerSink {
     const to = calls.connections[executor]!;
     const worker = this.#o.workers.of(from.index);
     if (to.isMsgpack) this.#o.crossing.callToMsgpack(slot, to, worker, envelope);
-    else frames.sendCall(to, ticket, envelope, worker?.idBytes ?? null);
+    else {
+      if (envelope.functionEscaped) envelope.respellFunction();
+      frames.sendCall(to, ticket, envelope, worker?.idBytes ?? null);
+    }
   }
 
   /** A call without an answer: nothing is entered, and what a JSON executor answers to ticket 0 is swallowed. */
@@ -180,7 +209,10 @@ export class JsonDoor implements Door, AnswerSink {
     const worker = this.#o.workers.of(from.index);
     this.#o.metrics.counts[Metric.casts]!++;
     if (to.isMsgpack) this.#o.crossing.castToMsgpack(to, fn, worker, this.#envelope);
-    else this.#o.frames.sendCall(to, 0, this.#envelope, worker?.idBytes ?? null);
+    else {
+      if (this.#envelope.functionEscaped) this.#envelope.respellFunction();
+      this.#o.frames.sendCall(to, 0, this.#envelope, worker?.idBytes ?? null);
+    }
   }
 
   #overloaded(from: Connection, action: Action): void {

@@ -41,6 +41,17 @@ export class JsonEnvelope {
     return this.#readFunction() && this.#readId() && this.#readTrace() && this.#readPayload();
   }
 
+  /**
+   * Puts the shortest spelling of an escaped function id in its place, so that a prefix of it has as many bytes as it has anywhere. The id
+   * cannot be read by its key afterwards.
+   */
+  respellFunction(): void {
+    const id = this.string(EnvelopeKey.function_id) ?? "";
+    const spelling = Buffer.from(JSON.stringify(id).slice(1, -1), "utf8");
+    this.functionStart = this.functionEnd - spelling.length; // never longer than any other spelling
+    this.#arena.bytes.set(spelling, this.functionStart);
+  }
+
   isAbsent(key: EnvelopeKeyNumber): boolean {
     const kind = this.#scanner.kind(key);
     return kind === ValueKind.Absent || kind === ValueKind.Null;

@@ -47,10 +47,15 @@ export class JsonFrames {
   readonly #calls: Calls;
   readonly #names: Names;
   readonly #writer: FrameWriter;
+  readonly #prefixBytes: Uint16Array;
   readonly #pieces;
 
-  /** `suffix`: 28 characters, `-xxxx-4xxx-8xxx-xxxxxxxxxxxx`, drawn at start. */
-  constructor(arena: Arena, calls: Calls, names: Names, suffix: string) {
+  /**
+   * `suffix`: 28 characters, `-xxxx-4xxx-8xxx-xxxxxxxxxxxx`, drawn at start. `prefixBytes`: by connection, how much of the beginning of a function's id it
+   * must not see.
+   */
+  constructor(arena: Arena, calls: Calls, names: Names, suffix: string, prefixBytes: Uint16Array) {
+    this.#prefixBytes = prefixBytes;
     this.#arena = arena;
     this.#calls = calls;
     this.#names = names;
@@ -92,7 +97,7 @@ export class JsonFrames {
     writer.fixed(pieces.call);
     writer.hex32(ticket);
     writer.fixed(pieces.suffixFunction);
-    writer.span(fields.functionStart, fields.functionEnd);
+    writer.span(fields.functionStart + this.#prefixBytes[to.index]!, fields.functionEnd);
     this.#data(fields, callerId);
     if (fields.traceStart >= 0 || fields.baggageStart >= 0) this.#callTrace(fields);
     if (fields.metadataStart >= 0) {

@@ -1,6 +1,10 @@
 // The control records of the msgpack wire: hello, register, unregister, resolve; and what happens to a peer that does not speak it.
 
 import { isUtf8 } from "node:buffer";
+import type { Access } from "../access/access.js";
+import type { Hooks } from "../access/hooks.js";
+import { Verdict } from "../access/session.js";
+import { isSameSecret } from "../access/tokens.js";
 import type { Clock } from "../clock.js";
 import type { Logger } from "../log.js";
 import { Metric, type Metrics } from "../metrics.js";
@@ -14,18 +18,20 @@ import {
   STREAMS_OPEN_MAX,
 } from "../protocol/limits.js";
 import { Cursor, ElementError } from "../protocol/msgpack/cursor.js";
-import { pack, unpack } from "../protocol/msgpack/general.js";
+import { pack } from "../protocol/msgpack/general.js";
 import { Kind } from "../protocol/msgpack/records.js";
 import type { Functions } from "../registry/functions.js";
 import { DEFAULT_NAMESPACE, type NamespaceKey } from "../registry/names.js";
 import { isShareName, SHARE_NAMES, Share } from "../registry/share.js";
-import { cleanText, isBlank, type Worker, type Workers } from "../registry/workers.js";
+import type { Worker, Workers } from "../registry/workers.js";
 import type { Connection } from "../transport/connection.js";
 import type { Server } from "../transport/server.js";
 import { ENGINE_VERSION } from "../version.js";
 import { readCard } from "./card.js";
 import type { Departures } from "./departures.js";
+import { readHello } from "./hello.js";
 import { isEngineId, type MsgpackGeneral } from "./msgpack-general.js";
+import { type Entry, prefixedId, reviewEntries } from "./msgpack-review.js";
 import type { TriggerMsgpack } from "./trigger-msgpack.js";
 
 const PROTOCOL_VERSION = 1;
@@ -33,6 +39,8 @@ const CAPABILITIES = ["shared", "cast_all", "cancel", "streams", "triggers"];
 const RegisterMode = { Add: 0, Replace: 1 } as const;
 
 export interface MsgpackControlOptions {
+  access: Access;
+  hooks: Hooks;
   limits: Limits;
   clock: Clock;
   log: Logger;
@@ -42,13 +50,6 @@ export interface MsgpackControlOptions {
   workers: Workers;
   departures: Departures;
   triggers: TriggerMsgpack;
-}
-
-interface Entry {
-  start: number;
-  end: number;
-  share: Share;
-  card: Uint8Array;
 }
 
 const NO_CARD = new Uint8Array(0);
@@ -92,6 +93,11 @@ export class MsgpackControl {
     this.#greeted[connection.index] = 0;
   }
 
+  /** What stands behind the record that made the connection wait, or end. */
+  rest(from: Connection, records: Uint8Array): void {
+    if (records.length > 0) this.#o.server.waiting.holdFirst(from, [records.slice()], false);
+  }
+
   /** The bytes are no records: the peer is told, and its connection ends. */
   malformed(from: Connection, what: string): void {
     if (from.isEnding) return;
@@ -115,8 +121,8 @@ export class MsgpackControl {
       );
     const hello = readHello(cursor);
     if (hello.version < 1) throw new ElementError("hello.version must be at least 1");
-    const { workers, clock } = this.#o;
-    const worker = workers.add(from, clock.epochMs());
+    const { access, workers, clock } = this.#o;
+    const worker = workers.add(from, clock.epochMs(), access.sessionOf(from.index));
     this.#stopTimer[from.index]?.();
     const previous = hello.previous === null ? undefined : this.#formerSelf(hello.previous);
     Object.assign(worker, {
@@ -127,6 +133,16 @@ export class MsgpackControl {
       isolation: hello.isolation,
       pid: hello.pid,
     });
+    const { session } = worker;
+    if (session !== null && !session.mayDeclare(hello.namespace)) {
+      workers.remove(worker);
+      return this.#endWith(
+        from,
+        ErrorCode.Forbidden,
+        CloseCode.Forbidden,
+        session.undeclarable(hello.namespace),
+      );
+    }
     workers.resolve(worker, hello.namespace);
     if (previous !== undefined) workers.releaseName(previous);
     const holder = hello.name === null ? undefined : workers.claimName(worker, hello.name, hello.namespace);
@@ -183,7 +199,7 @@ export class MsgpackControl {
   /** The living worker that this connection was before, if it can prove it. */
   #formerSelf(previous: { worker: string; token: string }): Worker | undefined {
     const worker = this.#o.workers.byId(previous.worker);
-    return worker !== undefined && worker.token === previous.token ? worker : undefined;
+    return worker !== undefined && isSameSecret(previous.token, worker.token) ? worker : undefined;
   }
 
   #welcome(to: Connection, worker: Worker): void {
@@ -227,8 +243,12 @@ export class MsgpackControl {
     const worker = this.#o.workers.of(from.index);
     if (worker === undefined) return;
     try {
-      const entries = this.#entries(cursor, worker, mode);
-      this.#registerAll(from, worker, request, mode, cursor.bytes, entries);
+      if (worker.session?.rights.mayRegisterFunctions === false)
+        throw new CodedError(ErrorCode.Forbidden, "This session may not register functions");
+      const entries = this.#entries(cursor);
+      const reviewed = reviewEntries(entries, worker, this.#o.hooks);
+      if (reviewed instanceof Promise) this.#registerLater(worker, request, mode, reviewed);
+      else this.#registerAll(from, worker, request, mode, reviewed);
     } catch (cause) {
       if (cause instanceof CodedError)
         return this.#refuseRequest(from, request, cause.code as ErrorCode, cause.message); // thrown here and in Functions with our codes only
@@ -238,33 +258,50 @@ export class MsgpackControl {
     }
   }
 
+  /** Nothing more of the connection is handled until the hook has looked at all of it. */
+  #registerLater(worker: Worker, request: number, mode: number, reviewed: Promise<Entry[]>): void {
+    const { connection } = worker;
+    const { server, workers } = this.#o;
+    connection.pause();
+    reviewed
+      .then((entries) => {
+        if (workers.of(connection.index) === worker)
+          this.#registerAll(connection, worker, request, mode, entries);
+      })
+      .catch((cause: unknown) => {
+        if (!(cause instanceof CodedError)) throw cause;
+        if (connection.isOpen)
+          this.#refuseRequest(connection, request, cause.code as ErrorCode, cause.message); // as in #register
+      })
+      .finally(() => server.waiting.resume(connection));
+  }
+
   #refuseRequest(to: Connection, request: number, code: ErrorCode, message: string): void {
     this.#o.metrics.add(Metric.registrations_refused);
     this.refuse(to, request, code, message);
   }
 
   /** Reads and checks the whole list before anything is registered. */
-  #entries(cursor: Cursor, worker: Worker, mode: number): Entry[] {
+  #entries(cursor: Cursor): Entry[] {
     if (!cursor.isArray()) throw new ElementError("functions must be an array");
     cursor.raw();
     const count = this.#list.open(cursor.bytes, cursor.start);
     const { functionsPerConnectionMax } = this.#o.limits;
     if (count > functionsPerConnectionMax) throw tooMany(count, 0, functionsPerConnectionMax);
     const entries = new Array<Entry>(count);
-    for (let position = 0; position < count; position++)
-      entries[position] = this.#entry(worker.namespace, position);
-    this.#checkRoom(worker, entries, cursor.bytes, mode);
+    for (let position = 0; position < count; position++) entries[position] = this.#entry(position);
     return entries;
   }
 
   /** Whether the connection and the tables have room for all of the list. What is offered already needs none; it is counted only when it matters. */
-  #checkRoom(worker: Worker, entries: readonly Entry[], bytes: Uint8Array, mode: number): void {
+  #checkRoom(worker: Worker, entries: readonly Entry[], mode: number): void {
     const { functions, limits } = this.#o;
     const { index } = worker.connection;
     const had = functions.countOf(index);
     const ownMax = mode === RegisterMode.Add ? limits.functionsPerConnectionMax - had : entries.length;
     if (entries.length <= ownMax && entries.length <= functions.room) return;
-    const isNew = (one: Entry) => !functions.isOffered(index, worker.namespace, bytes, one.start, one.end);
+    const isNew = (one: Entry) =>
+      !functions.isOffered(index, worker.namespace, one.bytes, one.start, one.end);
     const added = entries.filter(isNew).length;
     if (added > ownMax) throw tooMany(added, had, limits.functionsPerConnectionMax);
     if (added > functions.room)
@@ -274,43 +311,51 @@ export class MsgpackControl {
       );
   }
 
-  #entry(namespace: NamespaceKey, position: number): Entry {
+  #entry(position: number): Entry {
     const list = this.#list;
     const item = this.#item;
     list.raw();
     if (item.open(list.bytes, list.start) < 1)
       throw new ElementError(`function ${position} must be an array that begins with an id`);
     item.str(`id of function ${position}`);
-    const { start, end } = item;
+    const { bytes, start, end } = item;
+    const card = item.left === 0 ? NO_CARD : readCard(item, position);
+    const share = item.left === 0 ? Share.Exclusive : readShare(item, position);
+    return { bytes, start, end, share, card };
+  }
+
+  /** Throws before anything of the list is registered. */
+  #checkIds(namespace: NamespaceKey, entries: readonly Entry[]): void {
+    for (let position = 0; position < entries.length; position++)
+      this.#checkId(namespace, entries[position]!, position);
+  }
+
+  #checkId(namespace: NamespaceKey, { bytes, start, end }: Entry, position: number): void {
+    const { functions } = this.#o;
     if (start === end || end - start > ID_BYTES_MAX)
-      throw new ElementError(`id of function ${position} must have 1 to ${ID_BYTES_MAX} bytes`);
-    if (isEngineId(item.bytes, start, end) && namespace.name !== DEFAULT_NAMESPACE) {
+      throw new CodedError(
+        ErrorCode.InvalidRecord,
+        `id of function ${position} must have 1 to ${ID_BYTES_MAX} bytes`,
+      );
+    if (isEngineId(bytes, start, end) && namespace.name !== DEFAULT_NAMESPACE)
       throw new CodedError(
         ErrorCode.FunctionIdReserved,
         `function ${position}: ids that begin with engine:: live in namespace default only`,
       );
-    }
-    if (!isUtf8(item.bytes.subarray(start, end)))
-      throw new ElementError(`id of function ${position} must be UTF-8`);
-    const fn = this.#o.functions.names.find(namespace, item.bytes, start, end);
-    if (fn !== 0 && this.#o.functions.isBuiltin(fn))
+    if (!isUtf8(bytes.subarray(start, end)))
+      throw new CodedError(ErrorCode.InvalidRecord, `id of function ${position} must be UTF-8`);
+    const fn = functions.names.find(namespace, bytes, start, end);
+    if (fn !== 0 && functions.isBuiltin(fn))
       throw new CodedError(
         ErrorCode.FunctionIdReserved,
-        `function ${position}: the engine itself serves ${this.#o.functions.names.id(fn)}`,
+        `function ${position}: the engine itself serves ${functions.names.id(fn)}`,
       );
-    const card = item.left === 0 ? NO_CARD : readCard(item, position);
-    return { start, end, share: item.left === 0 ? Share.Exclusive : readShare(item, position), card };
   }
 
-  #registerAll(
-    from: Connection,
-    worker: Worker,
-    request: number,
-    mode: number,
-    bytes: Uint8Array,
-    entries: Entry[],
-  ): void {
+  #registerAll(from: Connection, worker: Worker, request: number, mode: number, entries: Entry[]): void {
     const { functions, metrics } = this.#o;
+    this.#checkIds(worker.namespace, entries);
+    this.#checkRoom(worker, entries, mode);
     if (mode === RegisterMode.Replace) this.#takeOver(from);
     this.#round = (this.#round + 1) | 0;
     const round = this.#round;
@@ -322,7 +367,7 @@ export class MsgpackControl {
       const { fn, state, offer } = functions.register(
         from.index,
         worker.namespace,
-        bytes,
+        entry.bytes,
         entry.start,
         entry.end,
         entry.share,
@@ -369,8 +414,8 @@ export class MsgpackControl {
     let removed = 0;
     for (let position = 0; position < count && worker !== undefined; position++) {
       list.str(`id ${position}`);
-      if (this.#o.functions.unregister(from.index, worker.namespace, list.bytes, list.start, list.end))
-        removed++;
+      const { bytes, start, end } = prefixedId(worker.session, list.bytes, list.start, list.end);
+      if (this.#o.functions.unregister(from.index, worker.namespace, bytes, start, end)) removed++;
     }
     this.#send(from, [Kind.Unregistered, request, removed]);
   }
@@ -385,7 +430,9 @@ export class MsgpackControl {
     for (let position = 0; position < count; position++) {
       const [namespace, start, end] = this.#general.name(from, list);
       const fn = this.#o.functions.names.find(namespace, list.bytes, start, end);
-      view.setUint32(position * 4, fn === 0 ? 0 : this.#o.functions.slots.handleOf(fn) >>> 0);
+      const handle = fn === 0 ? 0 : this.#o.functions.slots.handleOf(fn);
+      const isVisible = this.#o.access.verdict(from.index, handle) === Verdict.Allowed;
+      view.setUint32(position * 4, isVisible ? handle >>> 0 : 0);
     }
     this.#send(from, [Kind.Resolved, request, handles]);
   }
@@ -394,78 +441,6 @@ export class MsgpackControl {
     const bytes = pack(record);
     to.outbox.append(bytes, 0, bytes.length);
   }
-}
-
-interface Hello {
-  version: number;
-  name: string | null;
-  namespace: string;
-  runtime: string | null;
-  version_text: string | null;
-  os: string | null;
-  description: string | null;
-  isolation: string | null;
-  pid: number | null;
-  previous: { worker: string; token: string } | null;
-}
-
-function readHello(cursor: Cursor): Hello {
-  if (!cursor.isMap()) throw new ElementError("hello holds a map");
-  cursor.raw();
-  const map = readMap(cursor.bytes.subarray(cursor.start, cursor.end));
-  const namespace = text(map, "namespace") ?? DEFAULT_NAMESPACE;
-  if (isBlank(namespace)) throw new ElementError("hello.namespace must not be blank");
-  if (Buffer.byteLength(namespace) > ID_BYTES_MAX)
-    throw new ElementError(`hello.namespace must have at most ${ID_BYTES_MAX} bytes`);
-  return {
-    version: integer(map, "version") ?? 0,
-    name: cleanText(text(map, "name")),
-    namespace,
-    runtime: text(map, "runtime"),
-    version_text: text(map, "sdk_version"),
-    os: text(map, "os"),
-    description: cleanText(text(map, "description")),
-    isolation: text(map, "isolation"),
-    pid: integer(map, "pid"),
-    previous: readPrevious(map["previous"]),
-  };
-}
-
-function readMap(bytes: Uint8Array): Record<string, unknown> {
-  try {
-    // The cursor has seen that it is a map; msgpackr makes an object of it.
-    return unpack(bytes) as Record<string, unknown>;
-  } catch (cause) {
-    throw new ElementError(`hello cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`);
-  }
-}
-
-function readPrevious(value: unknown): Hello["previous"] {
-  if (typeof value !== "object" || value === null) return null;
-  const { worker, token }: { worker?: unknown; token?: unknown } = value;
-  return typeof worker === "string" && typeof token === "string" ? { worker, token } : null;
-}
-
-function text(map: Record<string, unknown>, key: string): string | null {
-  const value = map[key];
-  if (value === undefined || value === null) return null;
-  if (typeof value !== "string") throw new ElementError(`hello.${key} must be a str`);
-  return value;
-}
-
-function integer(map: Record<string, unknown>, key: string): number | null {
-  const value = map[key];
-  if (value === undefined || value === null) return null;
-  if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > 0xffffffff)
-    throw new ElementError(`hello.${key} must be an unsigned integer`);
-  return value;
-}
-
-function tooMany(count: number, had: number, max: number): CodedError {
-  return new CodedError(
-    ErrorCode.LimitReached,
-    `Cannot register ${count} functions beside ${had}: one connection may have ${max}`,
-  );
 }
 
 function readShare(item: Cursor, position: number): Share {
@@ -477,4 +452,11 @@ function readShare(item: Cursor, position: number): Share {
       `share of function ${position} must be nil or one of ${Object.keys(SHARE_NAMES).join(", ")}, not ${name}`,
     );
   return SHARE_NAMES[name];
+}
+
+function tooMany(count: number, had: number, max: number): CodedError {
+  return new CodedError(
+    ErrorCode.LimitReached,
+    `Cannot register ${count} functions beside ${had}: one connection may have ${max}`,
+  );
 }

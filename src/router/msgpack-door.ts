@@ -4,6 +4,7 @@
 // and runs of neighbouring records that go to the same peer are copied into its outbox at once. The one object of a frame is the view that the
 // transport made of it.
 
+import type { Access } from "../access/access.js";
 import { Metric, type Metrics } from "../metrics.js";
 import type { ErrorCode } from "../protocol/error.js";
 import {
@@ -43,6 +44,7 @@ export class MsgpackDoor implements Door, AnswerSink, CancelSink {
   readonly #general: MsgpackGeneral;
   readonly #crossing: Crossing;
   readonly #streams: StreamRecords;
+  readonly #access: Access;
   /** The run of records being gathered: whole records of the current frame, from `#runStart` on, all for `#runTo`. */
   #runTo: Connection | null = null;
   #runStart = 0;
@@ -55,6 +57,7 @@ export class MsgpackDoor implements Door, AnswerSink, CancelSink {
     general: MsgpackGeneral,
     crossing: Crossing,
     streams: StreamRecords,
+    access: Access,
   ) {
     this.#calls = calls;
     this.#arena = arena;
@@ -63,6 +66,7 @@ export class MsgpackDoor implements Door, AnswerSink, CancelSink {
     this.#general = general;
     this.#crossing = crossing;
     this.#streams = streams;
+    this.#access = access;
   }
 
   opened(connection: Connection): void {
@@ -84,10 +88,11 @@ export class MsgpackDoor implements Door, AnswerSink, CancelSink {
     let at = 0;
     while (at < end) {
       const next = this.#record(from, frame, at, end);
-      if (next === MALFORMED || from.isEnding) {
+      if (next === MALFORMED || !from.isReading) {
         this.#endRun(frame, at);
         if (next === MALFORMED)
           this.#control.malformed(from, `not a record at byte ${at} of a frame of ${end}`);
+        else this.#control.rest(from, frame.subarray(next));
         return;
       }
       at = next;
@@ -113,7 +118,7 @@ export class MsgpackDoor implements Door, AnswerSink, CancelSink {
     if (next <= 0) return next === 0 ? this.#other(from, frame, at, end) : MALFORMED;
     const fn = readU32(frame, at + CallOffset.function);
     const executor = this.#calls.executorOf(fn);
-    if (executor > 0) {
+    if (executor > 0 && (this.#access.restricted[from.index] === 0 || this.#access.passes(from.index, fn))) {
       const to = this.#calls.connections[executor]!;
       if (to.isMsgpack) return this.#forwardCall(from, to, frame, at, next, fn);
     }

@@ -1,5 +1,6 @@
 // The msgpack wire beside the forwarded path: records in general form, calls by name, casts, cancels, calls that end here or cross to the JSON wire.
 
+import type { Access } from "../access/access.js";
 import { Metric, type Metrics } from "../metrics.js";
 import { ErrorCode } from "../protocol/error.js";
 import { Cursor, ElementError } from "../protocol/msgpack/cursor.js";
@@ -27,6 +28,7 @@ import { hashKey, readContext } from "./context.js";
 import type { Crossing } from "./crossing.js";
 import { packErrorBody } from "./error-body.js";
 import { CALL_WORDS, CallWord } from "./in-flight.js";
+import type { MsgpackCheckpoint } from "./msgpack-checkpoint.js";
 import type { MsgpackControl } from "./msgpack-control.js";
 import type { StreamRecords } from "./stream-records.js";
 
@@ -34,7 +36,7 @@ import type { StreamRecords } from "./stream-records.js";
 const RETRY_AFTER_MS = 100;
 
 /** A call, cast or answer as read from a general form: positions in the frame, -1 for nil. */
-interface Parts {
+export interface Parts {
   contextStart: number;
   contextEnd: number;
   payloadStart: number;
@@ -42,6 +44,8 @@ interface Parts {
 }
 
 export interface MsgpackGeneralOptions {
+  access: Access;
+  checkpoint: MsgpackCheckpoint;
   calls: Calls;
   functions: Functions;
   workers: Workers;
@@ -119,6 +123,10 @@ export class MsgpackGeneral {
     const fn = this.#function(from, cursor);
     const askedMs = cursor.uint("timeout_ms");
     const parts = this.#parts(cursor);
+    if (this.#o.access.restricted[from.index] !== 0) {
+      const asked = { fn, missing: this.#missingName, frame: cursor.bytes, ...parts, askedMs };
+      if (this.#o.checkpoint.stopsCall(from, call, asked)) return;
+    }
     if (fn === 0) return this.#notFound(from, call, 0);
     let executor = calls.executorOf(fn);
     if (executor === Executor.ByKey) executor = calls.executorByKey(fn, this.#keyOf(cursor.bytes, parts));
@@ -242,13 +250,18 @@ export class MsgpackGeneral {
 
   /** The sentence for the name that {@link #function} did not find. */
   #missing = "";
+  #missingName = { namespace: "", id: "" };
 
   /** The function of a call or cast: a handle, or a name that is looked up. 0 = not found. */
   #function(from: Connection, cursor: Cursor): number {
     if (!cursor.isStr() && !cursor.isArray()) return cursor.uint("function") | 0;
     const [namespace, start, end] = this.name(from, cursor);
     const fn = this.#o.functions.names.find(namespace, cursor.bytes, start, end);
-    if (fn === 0) this.#missing = this.#o.calls.notFoundMessage(namespace, cursor.bytes, start, end);
+    if (fn === 0) {
+      this.#missing = this.#o.calls.notFoundMessage(namespace, cursor.bytes, start, end);
+      const id = Buffer.from(cursor.bytes.subarray(start, end)).toString("utf8");
+      this.#missingName = { namespace: namespace.name, id };
+    }
     return fn === 0 ? 0 : this.#o.functions.slots.handleOf(fn);
   }
 
@@ -303,14 +316,25 @@ export class MsgpackGeneral {
     if (mode !== CastMode.One && mode !== CastMode.All)
       throw new ElementError("mode must be 0 (one owner) or 1 (all owners)");
     const parts = this.#parts(cursor);
+    if (this.#o.access.restricted[from.index] !== 0) {
+      const asked = { fn, missing: this.#missingName, frame: cursor.bytes, ...parts, askedMs: 0 };
+      if (this.#o.checkpoint.stopsCast(from, asked)) return;
+    }
     metrics.counts[Metric.casts]!++;
     if (mode === CastMode.All && functions.isShared(fn & INDEX_MASK))
       return this.#castAll(from, fn, cursor.bytes, parts);
     let executor = calls.executorOf(fn);
     if (executor === Executor.ByKey) executor = calls.executorByKey(fn, this.#keyOf(cursor.bytes, parts));
+    if (executor === Executor.Builtin) return this.#castBuiltin(from, fn, cursor.bytes, parts);
     if (executor <= 0) return metrics.add(Metric.casts_dropped);
     const to = calls.connections[executor];
     if (to !== undefined) this.#castTo(from, to, fn, cursor.bytes, parts);
+  }
+
+  #castBuiltin(from: Connection, fn: number, frame: Uint8Array, parts: Parts): void {
+    const { crossing, workers } = this.#o;
+    const { payloadStart, payloadEnd } = parts;
+    crossing.castBuiltin(fn & INDEX_MASK, workers.of(from.index), frame, payloadStart, payloadEnd);
   }
 
   #castTo(from: Connection, to: Connection, fn: number, frame: Uint8Array, parts: Parts): void {

@@ -26,6 +26,10 @@ export class Connection {
   /** Which listener it came through. */
   readonly listener: number;
   isOpen = true;
+  /** Its door knows of it; false while access is being decided. */
+  isAdmitted = false;
+  /** Its frames are handled as they come. False while they have to wait ({@link pause}), and for good once it is ending. */
+  isReading = true;
   #socket: ConnectionSocket | null = null;
   #ending: { code: number; reason: string } | null = null;
 
@@ -67,7 +71,17 @@ export class Connection {
   askEnd(code: CloseCodeValue, reason: string): boolean {
     if (this.#ending !== null || !this.isOpen) return false;
     this.#ending = { code, reason };
+    this.isReading = false;
     return true;
+  }
+
+  /** Its frames wait from here on, also the records behind the one being handled. */
+  pause(): void {
+    this.isReading = false;
+  }
+
+  resume(): void {
+    this.isReading = this.isOpen && this.#ending === null;
   }
 
   /** Carries out {@link askEnd}: flushes, then closes with code and reason. uWebSockets calls the close handler before this returns. */

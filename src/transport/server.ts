@@ -6,12 +6,14 @@
 import { assert } from "../assert.js";
 import type { Logger } from "../log.js";
 import { Metric, type Metrics } from "../metrics.js";
-import type { Limits } from "../protocol/limits.js";
+import { type Limits, UNADMITTED_BYTES_MAX } from "../protocol/limits.js";
 import { Slots } from "../registry/slots.js";
 import type { Arena } from "./arena.js";
 import { type CloseCodeValue, Connection, type ConnectionHandle } from "./connection.js";
+import { OtelSockets } from "./otel.js";
 import { Outboxes } from "./outbox.js";
 import { type SocketRoute, serveRoute } from "./socket-route.js";
+import { readUpgrade, type UpgradeRequest } from "./upgrade-request.js";
 import {
   type HttpRequest,
   type HttpResponse,
@@ -21,6 +23,7 @@ import {
   type us_listen_socket,
   type WebSocket,
 } from "./uws.js";
+import { Waiting } from "./waiting.js";
 
 /** The sub-protocol by which a connection asks for msgpack; PROTOCOL.md, "Connecting". */
 export const MSGPACK_PROTOCOL = "tercet.msgpack.v1";
@@ -44,8 +47,22 @@ export interface ListenAddress {
   port: number;
 }
 
+/** Decides who is let in, for the listeners where somebody has to. */
+export interface Guard {
+  /** Whether a listener has rules of access: only then is the request of an upgrade captured. */
+  guards(listener: number): boolean;
+  /** A connection opened. Its frames wait until {@link Server.letIn}. */
+  admit(connection: Connection, request: UpgradeRequest): void;
+  /** Resolves when a telemetry socket may stay; rejects with CodedError. */
+  admitTelemetry(listener: number, request: UpgradeRequest): Promise<void>;
+  /** A connection closed, let in or not; its door has been told. */
+  gone(connection: Connection): void;
+}
+
 interface Attached {
   connection: Connection;
+  /** Null where nobody judges it. */
+  request: UpgradeRequest | null;
 }
 
 export interface ServerOptions {
@@ -53,6 +70,8 @@ export interface ServerOptions {
   metrics: Metrics;
   log: Logger;
   arena: Arena;
+  /** Takes what telemetry sockets send; the bytes are the socket's memory. */
+  telemetry: (frame: Uint8Array) => void;
   /** Answers GET /healthz. */
   health: () => { isHealthy: boolean; body: object };
   /** What else is served beside the workers' endpoint; default nothing. */
@@ -69,15 +88,25 @@ export class Server {
   /** By index; 0 is never used. */
   readonly connections: (Connection | undefined)[] = [undefined];
   readonly slots: Slots<"connection">;
+  readonly waiting: Waiting;
+  readonly #otel: OtelSockets;
   readonly #options: ServerOptions;
   readonly #uws = loadUws();
   readonly #apps: TemplatedApp[] = [];
   readonly #listening: us_listen_socket[] = [];
   #ending: Connection[] = [];
   #doors: Doors | null = null;
+  #guard: Guard | null = null;
 
   constructor(options: ServerOptions) {
     this.#options = options;
+    this.waiting = new Waiting({
+      bytesMax: options.limits.heldBytesMax,
+      unadmittedBytesMax: UNADMITTED_BYTES_MAX,
+      deliver: (connection, frame, isText) => this.#doorOf(connection).received(connection, frame, isText),
+      end: (connection, code, reason) => this.end(connection, code, reason),
+    });
+    this.#otel = new OtelSockets(options.limits.frameBytesMax, options.telemetry);
     this.slots = new Slots(options.limits.connectionsMax, "wrap");
     this.outboxes = new Outboxes(options.arena, options.metrics, options.limits.outboxHardBytes, () =>
       this.#endTurn(),
@@ -89,8 +118,23 @@ export class Server {
     return this.#uws.from;
   }
 
-  attach(doors: Doors): void {
+  /** Listeners bound so far: the number of the next one. */
+  get listenerCount(): number {
+    return this.#apps.length;
+  }
+
+  attach(doors: Doors, guard: Guard | null = null): void {
     this.#doors = doors;
+    this.#guard = guard;
+    this.#otel.attach(guard);
+  }
+
+  /** Access was granted: its door is told, and handles what has been waiting. */
+  letIn(connection: Connection): void {
+    if (!connection.isOpen || connection.isEnding || connection.isAdmitted) return;
+    connection.isAdmitted = true;
+    this.#doorOf(connection).opened(connection);
+    this.waiting.resume(connection);
   }
 
   /** What was attached; for who hands frames over without a socket (bench/path). */
@@ -147,6 +191,7 @@ export class Server {
     for (const connection of this.connections)
       if (connection !== undefined) this.end(connection, code, reason);
     this.#endTurn();
+    this.#otel.close(code, reason);
     for (const app of this.#apps) app.close();
   }
 
@@ -194,11 +239,7 @@ export class Server {
         dropped: (ws) => connectionOf(ws).outbox.dropped(),
         close: (ws, code, reason) => this.#close(connectionOf(ws), code, reason),
       })
-      .ws("/otel", {
-        maxPayloadLength: limits.frameBytesMax,
-        idleTimeout: 0,
-        message: (_, message) => this.#telemetry(message.byteLength),
-      })
+      .ws("/otel", this.#otel.behavior(listener))
       .get("/healthz", (res) => this.#health(res))
       .any("/", (res) => answer(res, "426 Upgrade Required", { error: "this is a WebSocket endpoint" }))
       .any("/*", (res) => answer(res, "404 Not Found", { error: "not found" }));
@@ -230,8 +271,9 @@ export class Server {
       address,
       listener,
     );
+    const isGuarded = this.#guard?.guards(listener) === true;
     res.upgrade<Attached>(
-      { connection },
+      { connection, request: isGuarded ? readUpgrade(req, address) : null },
       req.getHeader("sec-websocket-key"),
       isMsgpack ? MSGPACK_PROTOCOL : "",
       req.getHeader("sec-websocket-extensions"),
@@ -244,12 +286,15 @@ export class Server {
     this.connections[connection.index] = connection;
     connection.opened(ws);
     this.#options.metrics.add(Metric.connections_opened);
-    this.#doorOf(connection).opened(connection);
+    const { request } = ws.getUserData();
+    if (request === null) return this.letIn(connection);
+    connection.pause();
+    this.#guard?.admit(connection, request);
   }
 
   #message(connection: Connection, message: ArrayBuffer, isBinary: boolean): void {
     this.#countReceived(message.byteLength);
-    if (connection.isEnding) return;
+    if (!connection.isReading) return this.waiting.hold(connection, new Uint8Array(message), !isBinary);
     this.#doorOf(connection).received(connection, new Uint8Array(message), !isBinary);
   }
 
@@ -267,7 +312,10 @@ export class Server {
   #close(connection: Connection, code: number, reason: ArrayBuffer): void {
     this.#options.metrics.add(Metric.connections_closed);
     connection.closed();
-    this.#doorOf(connection).closed(connection, code, new TextDecoder().decode(reason));
+    this.waiting.drop(connection);
+    if (connection.isAdmitted)
+      this.#doorOf(connection).closed(connection, code, new TextDecoder().decode(reason));
+    this.#guard?.gone(connection);
     this.connections[connection.index] = undefined;
     this.slots.free(connection.index);
   }
@@ -276,11 +324,6 @@ export class Server {
     const doors = this.#doors;
     if (doors === null) throw new Error("doors are attached before the first listener");
     return connection.isMsgpack ? doors.msgpack : doors.json;
-  }
-
-  #telemetry(bytes: number): void {
-    this.#options.metrics.add(Metric.telemetry_frames);
-    this.#options.metrics.add(Metric.telemetry_bytes, bytes);
   }
 
   #health(res: HttpResponse): void {

@@ -29,8 +29,8 @@ export class JsonPeer {
   workerId = "";
   token = "";
 
-  constructor(url: string, protocols: string[] = []) {
-    this.socket = new WebSocket(url, protocols, { perMessageDeflate: false });
+  constructor(url: string, protocols: string[] = [], headers: Record<string, string> = {}) {
+    this.socket = new WebSocket(url, protocols, { headers, perMessageDeflate: false });
     this.socket.on("message", (data, isBinary) => this.inbox.put(isBinary ? "(binary)" : String(data)));
     this.socket.on("error", () => undefined); // a close follows, and tests look at that
     this.closed = new Promise((resolve) =>
@@ -44,11 +44,16 @@ export class JsonPeer {
   /** Connects and reads `workerregistered`. */
   static async connect(port: number): Promise<JsonPeer> {
     const peer = new JsonPeer(`ws://127.0.0.1:${port}/`);
-    const first = await peer.next();
-    assert.equal(first.type, "workerregistered");
-    peer.workerId = String(first["worker_id"]);
-    peer.token = String(first["reattach_token"]);
+    await peer.greeted();
     return peer;
+  }
+
+  /** Reads `workerregistered`, which comes first. */
+  async greeted(): Promise<void> {
+    const first = await this.next();
+    assert.equal(first.type, "workerregistered", JSON.stringify(first));
+    this.workerId = String(first["worker_id"]);
+    this.token = String(first["reattach_token"]);
   }
 
   /** Connects and announces itself, as SDKs do. */

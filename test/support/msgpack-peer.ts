@@ -31,8 +31,8 @@ export class MsgpackPeer {
   welcome: Welcome = { worker: "", number: 0, token: "" };
   #request = 1_000;
 
-  constructor(port: number) {
-    this.socket = new WebSocket(`ws://127.0.0.1:${port}/`, [PROTOCOL], { perMessageDeflate: false });
+  constructor(port: number, headers: Record<string, string> = {}) {
+    this.socket = new WebSocket(`ws://127.0.0.1:${port}/`, [PROTOCOL], { headers, perMessageDeflate: false });
     this.socket.binaryType = "nodebuffer";
     this.socket.on("message", (data: Buffer) => {
       this.frames.push(data);
@@ -60,11 +60,16 @@ export class MsgpackPeer {
   /** Opens the socket, says hello and reads the welcome. */
   static async connect(port: number, hello: object = {}): Promise<MsgpackPeer> {
     const peer = await MsgpackPeer.open(port);
-    peer.send([16, { version: 1, ...hello }]);
-    const record = await peer.next("welcome");
-    assert.equal(record[0], 17);
-    peer.welcome = record[1] as Welcome; // tests of the welcome look closer
+    await peer.greet(hello);
     return peer;
+  }
+
+  /** Says hello and reads the welcome. */
+  async greet(hello: object = {}): Promise<void> {
+    this.send([16, { version: 1, ...hello }]);
+    const record = await this.next("welcome");
+    assert.equal(record[0], 17, JSON.stringify(record));
+    this.welcome = record[1] as Welcome; // tests of the welcome look closer
   }
 
   /** A worker that offers functions; gives their handles. */
