@@ -347,18 +347,19 @@ describe("output", parallel, () => {
 
   test("can be followed", async (t) => {
     const it = await supervised(t).start(
-      "workers: [{ name: a, command: 'echo first; sleep 0.2; echo second; sleep 1000', ready: { log: first } }]",
+      "workers: [{ name: a, command: 'echo first; while [ ! -f go ]; do sleep 0.02; done; echo second; exec sleep 1000', ready: { log: first } }]",
     );
     await it.entered("a", "ready");
     const [first] = await it.supervisor.logs({ name: "a", count: 10 });
-    const [next] = await it.supervisor.logs({
+    const next = it.supervisor.logs({
       name: "a",
       count: 10,
       after: { a: first?.lastSequence ?? 0 },
-      waitMs: 5_000,
+      waitMs: 15_000,
     });
+    writeFileSync(join(it.directory, "go"), "");
     assert.deepEqual(
-      next?.lines.map(({ text }) => text),
+      (await next)[0]?.lines.map(({ text }) => text),
       ["second"],
     );
   });
