@@ -43,6 +43,12 @@ export function workerOptions(options: ConnectOptions): WorkerOptions {
 function warn(event: WorkerEvent): void {
   if (event.type === "refused")
     console.warn(`tercet: refused ${event.functions.join(", ")} (${event.code}): ${event.message}`);
+  if (event.type === "trigger_state" && event.error !== undefined)
+    console.warn(
+      `tercet: trigger ${event.trigger} ${event.state} (${event.error.code}): ${event.error.message}`,
+    );
+  if (event.type === "trigger_failed")
+    console.warn(`tercet: unregistering trigger ${event.trigger} failed:`, event.error);
   if (event.type === "cast_failed") console.warn(`tercet: a cast of ${event.function} failed:`, event.error);
   if (event.type === "closed") console.warn(`tercet: closed for good (${event.code}): ${event.reason}`);
 }

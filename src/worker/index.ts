@@ -36,5 +36,12 @@ export type { Registration, RegistrationState } from "./registrations.js";
 export type { JsonSchema, StandardSchema, ToJsonSchema } from "./schema.js";
 export { SchemaError } from "./schema.js";
 export type { SessionState } from "./session.js";
+export type { Trigger, TriggerOptions, TriggerState } from "./trigger.js";
+export type {
+  ProvidedTrigger,
+  ProvidedType,
+  TriggerTypeHandler,
+  TriggerTypeOptions,
+} from "./trigger-types.js";
 export type { ExtensionValue } from "./value-reader.js";
 export type { Worker } from "./worker.js";

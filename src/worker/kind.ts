@@ -15,6 +15,12 @@ export const Kind = {
   Resolve: 22,
   Resolved: 23,
   Refused: 25,
+  TriggerType: 26,
+  TriggerTypeEnd: 27,
+  Trigger: 28,
+  TriggerEnd: 29,
+  TriggerAnswer: 30,
+  TriggerState: 31,
 } as const;
 
 /** The WebSocket sub-protocol that chooses this wire. */

@@ -1,7 +1,9 @@
 // What a user may choose, with the defaults, and the shapes that handlers and calls are written with.
 
+import type { WorkerError } from "./errors.js";
 import type { ReconnectOptions } from "./reconnect.js";
 import type { JsonSchema, StandardSchema, ToJsonSchema } from "./schema.js";
+import type { TriggerState } from "./trigger.js";
 
 export interface ConnectOptions {
   /** Default: `III_URL` of the environment, else ws://127.0.0.1:49134. */
@@ -39,6 +41,16 @@ export type WorkerEvent =
   | { type: "refused"; code: string; message: string; functions: readonly string[] }
   /** A cast could not be served: its handler failed, or its value cannot be sent. Of calls the caller is told. */
   | { type: "cast_failed"; function: string; error: unknown }
+  /** What became of a trigger, when nothing was asked or its provider refused it. */
+  | {
+      type: "trigger_state";
+      trigger: string;
+      state: TriggerState;
+      reason: string | undefined;
+      error: WorkerError | undefined;
+    }
+  /** A trigger type's handler failed to unregister a trigger. */
+  | { type: "trigger_failed"; trigger: string; error: unknown }
   /** The worker is closed and will not come back. */
   | { type: "closed"; code: number; reason: string };
 

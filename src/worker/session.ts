@@ -6,6 +6,7 @@
 
 import type { Caller } from "./caller.js";
 import { Connection, type ConnectionEvents } from "./connection.js";
+import type { ControlPart } from "./control-part.js";
 import { surroundingFacts } from "./environment.js";
 import { ConnectError, RecordError, WorkerError } from "./errors.js";
 import type { Handlers } from "./handlers.js";
@@ -34,6 +35,8 @@ export interface SessionParts {
   readonly caller: Caller;
   readonly handlers: Handlers;
   readonly registrations: Registrations;
+  /** Parts with a conversation of their own: triggers. */
+  readonly controls: readonly ControlPart[];
   /** The session has ended for good. */
   readonly onEnd: () => void;
 }
@@ -132,12 +135,14 @@ export class Session implements ConnectionEvents {
     if (previous !== undefined || this.#parts.registrations.unsent) {
       this.#parts.registrations.writeAll(connection.writer);
     }
+    for (const part of this.#parts.controls) part.writeAll(connection);
   }
 
   onFlush(): void {
     const connection = this.#connection;
     if (connection === undefined || this.state === "connecting" || this.state === "reconnecting") return;
     this.#parts.registrations.unsent && this.#parts.registrations.write(connection.writer);
+    for (const part of this.#parts.controls) part.unsent && part.write(connection);
     this.#parts.caller.writeResolves(connection);
   }
 
@@ -146,6 +151,7 @@ export class Session implements ConnectionEvents {
     this.#connection = undefined;
     const { caller, handlers, registrations } = this.#parts;
     registrations.disconnect();
+    for (const part of this.#parts.controls) part.disconnect();
     handlers.disconnect();
     caller.disconnect(`close ${code}${reason && `, ${reason}`}`);
     this.#withdrawn?.resolve();
@@ -180,7 +186,8 @@ export class Session implements ConnectionEvents {
     this.#parts.caller.onError(call, frame, start, end);
   }
 
-  onControl([kind, first, second, third]: readonly unknown[]): void {
+  onControl(elements: readonly unknown[]): void {
+    const [kind, first, second, third] = elements;
     switch (kind) {
       case Kind.Welcome:
         return this.#onWelcome(readWelcome(first));
@@ -193,8 +200,14 @@ export class Session implements ConnectionEvents {
       case Kind.Refused:
         return this.#onRefused(first, String(second), String(third));
       default:
-      // An unknown kind: the engine is newer. PROTOCOL.md says to skip it.
+        return this.#onOther(elements);
     }
+  }
+
+  /** What no part knows is skipped, as PROTOCOL.md says: the engine is newer. */
+  #onOther(elements: readonly unknown[]): void {
+    const connection = this.#connection;
+    if (connection !== undefined) this.#parts.controls.some((part) => part.onRecord(elements, connection));
   }
 
   // --- what the engine says ---
@@ -211,7 +224,8 @@ export class Session implements ConnectionEvents {
     this.#options.onEvent({ type: "connected", worker: welcome.worker, engine: welcome.engine });
     this.#opened?.resolve();
     this.#opened = undefined;
-    if (this.#parts.registrations.unsent) connection.written();
+    if (this.#parts.registrations.unsent || this.#parts.controls.some(({ unsent }) => unsent))
+      connection.written();
   }
 
   #onRegistered(request: number, handles: Uint8Array, states: Uint8Array): void {
@@ -225,7 +239,9 @@ export class Session implements ConnectionEvents {
     this.#refusal = error;
     if (connection === undefined) return;
     const number = typeof request === "number" ? request : -1;
-    const isRegistration = this.#parts.registrations.onRefused(number, error, connection.writer);
+    const isRegistration =
+      this.#parts.controls.some((part) => part.onRefused(number, error)) ||
+      this.#parts.registrations.onRefused(number, error, connection.writer);
     connection.written();
     if (number === this.#withdrawn?.request) this.#withdrawn.resolve();
     if (!isRegistration) this.#options.onEvent({ type: "refused", code, message, functions: [] });

@@ -11,6 +11,9 @@ import { type Registration, Registrations } from "./registrations.js";
 import { checkOf, jsonSchemaOf, type ToJsonSchema } from "./schema.js";
 import { Session, type SessionOptions, type SessionState } from "./session.js";
 import type { OpenSocket } from "./socket.js";
+import type { Trigger, TriggerOptions } from "./trigger.js";
+import { ProvidedType, type TriggerTypeHandler, type TriggerTypeOptions } from "./trigger-types.js";
+import { Triggers } from "./triggers.js";
 
 export interface WorkerOptions extends SessionOptions {
   readonly whileDisconnected: "wait" | "fail";
@@ -25,6 +28,7 @@ export class Worker implements Calling {
   readonly #caller: Caller;
   readonly #handlers: Handlers;
   readonly #registrations: Registrations;
+  readonly #triggers: Triggers;
   readonly #session: Session;
   #idle: (() => void) | undefined;
   #closing: Promise<void> | undefined;
@@ -40,10 +44,12 @@ export class Worker implements Calling {
     this.#registrations = new Registrations(({ code, message }, functions) =>
       onEvent({ type: "refused", code, message, functions }),
     );
+    this.#triggers = new Triggers(onEvent);
     this.#session = new Session(openSocket, options, {
       caller: this.#caller,
       handlers: this.#handlers,
       registrations: this.#registrations,
+      controls: [this.#triggers],
       onEnd: () => this.#end(),
     });
   }
@@ -88,7 +94,7 @@ export class Worker implements Calling {
     handler: Handler<Data, Result>,
     options: RegisterOptions<Data, Result> = {},
   ): Registration {
-    if (this.state === "closing" || this.state === "closed") throw new WorkerClosedError();
+    this.#checkOpen();
     const { request, response, description, metadata, share } = options;
     const { toJSONSchema } = this.#options;
     const registration = this.#registrations.add({
@@ -113,6 +119,52 @@ export class Worker implements Calling {
     return removed;
   }
 
+  /**
+   * Provides a trigger type: the handler is told of each trigger that some worker wants, and of its end, also after a reconnect. The latest worker to
+   * provide a type serves; when it leaves, the one before it does.
+   */
+  registerTriggerType<Config = unknown>(
+    id: string,
+    handler: TriggerTypeHandler<Config>,
+    options: TriggerTypeOptions = {},
+  ): ProvidedType {
+    this.#checkOpen();
+    const { description, config, payload, namespace } = options;
+    const { toJSONSchema, onEvent } = this.#options;
+    const formats = [
+      jsonSchemaOf(config, "input", toJSONSchema),
+      jsonSchemaOf(payload, "input", toJSONSchema),
+    ];
+    const failed = (trigger: string, error: unknown): void =>
+      onEvent({ type: "trigger_failed", trigger, error });
+    const type = new ProvidedType([id, description, ...formats, namespace], handler, this, failed);
+    this.#triggers.provide(type);
+    this.#session.touch();
+    return type;
+  }
+
+  /** Provides a trigger type no more; its handler is told of the end of every trigger. False when it was not provided. */
+  unregisterTriggerType(id: string): boolean {
+    const isGone = this.#triggers.withdraw(id);
+    if (isGone) this.#session.touch();
+    return isGone;
+  }
+
+  /** Wants a function called when something happens. Effective at once, or when a provider of the type comes; and after every reconnect. */
+  registerTrigger(options: TriggerOptions): Trigger {
+    this.#checkOpen();
+    const trigger = this.#triggers.want(options);
+    this.#session.touch();
+    return trigger;
+  }
+
+  /** Wants a trigger no more. False when it was not registered. */
+  unregisterTrigger(id: string): boolean {
+    const isGone = this.#triggers.unwant(id);
+    if (isGone) this.#session.touch();
+    return isGone;
+  }
+
   call<Result = unknown>(id: string, data?: unknown, options?: CallOptions): Promise<Result> {
     if (this.#registrations.unsent) this.#session.flushRegistrations();
     // The answer's type is the caller's word; see Calling.
@@ -135,6 +187,10 @@ export class Worker implements Calling {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #checkOpen(): void {
+    if (this.state === "closing" || this.state === "closed") throw new WorkerClosedError();
   }
 
   async #close(timeoutMs: number): Promise<void> {
@@ -168,6 +224,7 @@ export class Worker implements Calling {
   #end(): void {
     this.#caller.close();
     this.#registrations.end(new WorkerClosedError());
+    this.#triggers.end(new WorkerClosedError());
     this.#idle?.(); // what still runs has nobody to answer to
   }
 }
