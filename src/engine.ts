@@ -12,7 +12,6 @@ import { listTriggers, triggerInfo } from "./builtin/list-triggers.js";
 import { listWorkers, WorkerRows, workerInfo } from "./builtin/list-workers.js";
 import { registerTrigger, unregisterTrigger } from "./builtin/register-trigger.js";
 import { registerWorker } from "./builtin/register-worker.js";
-import { TriggerRows } from "./builtin/trigger-rows.js";
 import { TriggersOfWorker } from "./builtin/triggers-of-worker.js";
 import { Channels } from "./channels/channels.js";
 import { ChannelRoute } from "./channels/socket-end.js";
@@ -34,6 +33,7 @@ import {
 import { FunctionRows } from "./registry/function-rows.js";
 import { Functions, type FunctionsObserver } from "./registry/functions.js";
 import type { FunctionRule } from "./registry/share.js";
+import { TriggerRows } from "./registry/trigger-rows.js";
 import { Workers } from "./registry/workers.js";
 import { Calls } from "./router/calls.js";
 import { Crossing } from "./router/crossing.js";
@@ -41,6 +41,7 @@ import { Departures, type WorkerObserver } from "./router/departures.js";
 import { EngineEvents, type EngineEventsOptions } from "./router/engine-events.js";
 import { EnginePeer } from "./router/engine-peer.js";
 import { Enqueue } from "./router/enqueue.js";
+import { Feeds } from "./router/feeds.js";
 import { FunctionsAvailable } from "./router/functions-available.js";
 import { JsonCheckpoint } from "./router/json-checkpoint.js";
 import { JsonControl } from "./router/json-control.js";
@@ -52,6 +53,7 @@ import { MsgpackControl } from "./router/msgpack-control.js";
 import { MsgpackDoor } from "./router/msgpack-door.js";
 import { MsgpackGeneral, topicOf } from "./router/msgpack-general.js";
 import { RegistrationReview } from "./router/registration-review.js";
+import { RegistryView } from "./router/registry-view.js";
 import { TriggerFires } from "./router/trigger-fires.js";
 import { TriggerJson } from "./router/trigger-json.js";
 import { TriggerMsgpack } from "./router/trigger-msgpack.js";
@@ -106,6 +108,7 @@ export class Engine {
   readonly departures: Departures;
   readonly channels: Channels;
   readonly triggers: TriggerSystem;
+  readonly feeds: Feeds;
   readonly access: Access;
   /** Where it listens, with the ports that were chosen. */
   readonly listeners: ListenAddress[] = [];
@@ -142,8 +145,12 @@ export class Engine {
       health: () => this.#health(),
     });
     const { server } = this;
+    this.feeds = new Feeds({ clock, server, metrics });
     const observer: FunctionsObserver = {
-      changed: (fn, change) => this.#functionsAvailable?.changed(fn, change),
+      changed: (fn, change) => {
+        this.#functionsAvailable?.changed(fn, change);
+        this.feeds.functionChanged(fn, change);
+      },
       sharedOwner: (fn, connection, isOwner) => {
         const owner = server.connections[connection];
         if (owner?.isMsgpack !== true || !owner.isOpen) return;
@@ -229,7 +236,7 @@ export class Engine {
       engine: this.peer,
     };
     const triggerMsgpack = new TriggerMsgpack({ ...this.triggers, metrics });
-    const msgpackControl = new MsgpackControl({ ...shared, triggers: triggerMsgpack });
+    const msgpackControl = new MsgpackControl({ ...shared, triggers: triggerMsgpack, feeds: this.feeds });
     const streams = new Streams({ channels: this.channels, arena, metrics });
     const msgpackCheckpoint = new MsgpackCheckpoint(shared);
     const general = new MsgpackGeneral({
@@ -375,14 +382,16 @@ export class Engine {
       startedAtMs,
       () => this.#builtins,
     );
-    const { triggers, types, registrar } = this.triggers;
-    const triggerRows = new TriggerRows({
-      triggers,
-      types,
-      functions: this.functions,
-      workers: this.workers,
-      functionRows,
-    });
+    const { triggers, types, registrar, binder } = this.triggers;
+    const { functions, workers, feeds } = this;
+    const triggerRows = new TriggerRows({ triggers, types, functions, workers, functionRows });
+    feeds.attach(
+      new RegistryView({ triggers, types, functions, workers, functionRows, triggerRows }),
+      functions,
+    );
+    binder.changed = (trigger) => feeds.triggerChanged(trigger);
+    registrar.typeChanged = (namespace, id) => feeds.typeChanged(namespace, id);
+    this.observe(feeds);
     const ofWorker = new TriggersOfWorker(triggerRows, triggers, types, this.functions, this.workers);
     this.serve(listFunctions(functionRows));
     this.serve(functionInfo(this.functions, this.workers, functionRows, triggerRows));

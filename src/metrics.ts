@@ -44,6 +44,7 @@ const NAMES = [
   "trigger_fires_dropped",
   "snapshots_serialised",
   "snapshots_abridged",
+  "feed_records",
   "streams_opened",
   "streams_refused",
   "stream_records_unmatched",

@@ -12,9 +12,9 @@ import {
 } from "../registry/function-rows.js";
 import type { Functions } from "../registry/functions.js";
 import { DEFAULT_NAMESPACE } from "../registry/names.js";
+import type { TriggerRows } from "../registry/trigger-rows.js";
 import type { Worker, Workers } from "../registry/workers.js";
 import { type Builtin, objectInput, optionalBoolean, optionalString, optionalStrings } from "./builtin.js";
-import type { TriggerRows } from "./trigger-rows.js";
 
 const LIST = "engine::functions::list";
 const INFO = "engine::functions::info";

@@ -2,10 +2,10 @@
 
 import { CodedError, ErrorCode } from "../protocol/error.js";
 import { DEFAULT_NAMESPACE } from "../registry/names.js";
+import { byId, type TriggerRows, type TriggerTypeRow, typeSummary } from "../registry/trigger-rows.js";
 import type { TriggerTypes } from "../registry/trigger-types.js";
 import type { Workers } from "../registry/workers.js";
 import { type Builtin, objectInput, optionalBoolean, optionalString, requiredString } from "./builtin.js";
-import { byId, type TriggerRows, type TriggerTypeRow, typeSummary } from "./trigger-rows.js";
 
 const LIST = "engine::triggers::list";
 const INFO = "engine::triggers::info";

@@ -3,9 +3,9 @@
 // As in the reference only live triggers appear; with `include_parked` the parked and rejected ones do too, each with its state and why.
 
 import { CodedError, ErrorCode } from "../protocol/error.js";
+import { byId, type TriggerRows } from "../registry/trigger-rows.js";
 import { TriggerState, type Triggers } from "../registry/triggers.js";
 import { type Builtin, objectInput, optionalBoolean, optionalString, requiredString } from "./builtin.js";
-import { byId, type TriggerRows } from "./trigger-rows.js";
 
 const LIST = "engine::registered-triggers::list";
 const INFO = "engine::registered-triggers::info";

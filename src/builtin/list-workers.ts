@@ -5,11 +5,11 @@ import { byBytes, detailText, type FunctionRows, isVisible } from "../registry/f
 import type { Functions } from "../registry/functions.js";
 import { DEFAULT_NAMESPACE } from "../registry/names.js";
 import { OfferState, OfferWord } from "../registry/offers.js";
+import { byId, type TriggerTypeRow, typeSummary } from "../registry/trigger-rows.js";
 import type { Worker, Workers } from "../registry/workers.js";
 import type { Calls } from "../router/calls.js";
 import { ENGINE_VERSION } from "../version.js";
 import { type Builtin, objectInput, optionalString, requiredString } from "./builtin.js";
-import { byId, type TriggerTypeRow, typeSummary } from "./trigger-rows.js";
 import type { TriggersOfWorker } from "./triggers-of-worker.js";
 
 const LIST = "engine::workers::list";

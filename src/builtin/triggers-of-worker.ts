@@ -1,10 +1,10 @@
 // What `engine::workers::info` tells of triggers: the types a worker provides, and the live triggers that call its functions.
 
 import type { Functions } from "../registry/functions.js";
+import { byId, type TriggerRows, type TriggerTypeRow } from "../registry/trigger-rows.js";
 import type { TriggerTypes } from "../registry/trigger-types.js";
 import type { Triggers } from "../registry/triggers.js";
 import type { Worker, Workers } from "../registry/workers.js";
-import { byId, type TriggerRows, type TriggerTypeRow } from "./trigger-rows.js";
 
 export class TriggersOfWorker {
   readonly rows: TriggerRows;

@@ -27,6 +27,13 @@ export const SNAPSHOT_PAUSE_MS_MAX = 5_000;
 /** Bytes pushed (snapshot times subscribers) that lengthen the pause by a millisecond: 50 MB a second, a twentieth of a core. */
 export const SNAPSHOT_BYTES_PER_PAUSE_MS = 50_000;
 
+/** Changes of the registry that a watcher may have missed and still get without starting over; a quarter of an hour of a fleet that restarts. */
+export const FEED_CHANGES_MAX = 65_536;
+/** Changes in one record of a feed: a few hundred kilobytes at most. */
+export const FEED_RECORD_CHANGES_MAX = 2_048;
+/** Feeds one connection may watch. */
+export const WATCHES_PER_CONNECTION_MAX = 16;
+
 /** Connections at once: more than the file descriptors of a usual process, and the per-connection tables stay small. */
 export const CONNECTIONS_MAX = 65_535;
 

@@ -30,6 +30,15 @@ export const ParkReason = {
 } as const;
 export type ParkReason = (typeof ParkReason)[keyof typeof ParkReason];
 
+/** Reasons as listings and records say them. */
+export const REASON_NAMES = {
+  [ParkReason.None]: null,
+  [ParkReason.NoProvider]: "no_provider",
+  [ParkReason.ProviderLeft]: "provider_left",
+  [ParkReason.ProviderUnreachable]: "provider_unreachable",
+  [ParkReason.Refused]: "refused",
+} as const satisfies Record<ParkReason, string | null>;
+
 /** A trigger as it is asked for. */
 export interface TriggerRequest {
   id: string;

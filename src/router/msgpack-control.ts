@@ -29,13 +29,14 @@ import type { Server } from "../transport/server.js";
 import { ENGINE_VERSION } from "../version.js";
 import { readCard } from "./card.js";
 import type { Departures } from "./departures.js";
+import type { Feeds } from "./feeds.js";
 import { readHello } from "./hello.js";
 import { isEngineId, type MsgpackGeneral } from "./msgpack-general.js";
 import { type Entry, prefixedId, reviewEntries } from "./msgpack-review.js";
 import type { TriggerMsgpack } from "./trigger-msgpack.js";
 
 const PROTOCOL_VERSION = 1;
-const CAPABILITIES = ["shared", "cast_all", "cancel", "streams", "triggers"];
+const CAPABILITIES = ["shared", "cast_all", "cancel", "streams", "triggers", "watch"];
 const RegisterMode = { Add: 0, Replace: 1 } as const;
 
 export interface MsgpackControlOptions {
@@ -50,6 +51,7 @@ export interface MsgpackControlOptions {
   workers: Workers;
   departures: Departures;
   triggers: TriggerMsgpack;
+  feeds: Feeds;
 }
 
 const NO_CARD = new Uint8Array(0);
@@ -91,6 +93,7 @@ export class MsgpackControl {
     const worker = this.#o.workers.of(connection.index);
     if (this.#greeted[connection.index] === 1 && worker !== undefined) this.#o.departures.depart(worker);
     this.#greeted[connection.index] = 0;
+    this.#o.feeds.closed(connection);
   }
 
   /** What stands behind the record that made the connection wait, or end. */
@@ -181,6 +184,7 @@ export class MsgpackControl {
   #other(from: Connection, kind: number, cursor: Cursor): void {
     const worker = this.#o.workers.of(from.index);
     if (worker !== undefined && this.#o.triggers.record(worker, kind, cursor)) return;
+    if (this.#o.feeds.record(from, kind, cursor)) return;
     this.#o.metrics.add(Metric.records_unknown);
   }
 

@@ -9,12 +9,12 @@ import { Cursor, ElementError } from "../protocol/msgpack/cursor.js";
 import { pack } from "../protocol/msgpack/general.js";
 import { Kind } from "../protocol/msgpack/records.js";
 import type { TriggerTypes } from "../registry/trigger-types.js";
-import { type TriggerRequest, TriggerState, type Triggers } from "../registry/triggers.js";
+import { REASON_NAMES, type TriggerRequest, TriggerState, type Triggers } from "../registry/triggers.js";
 import type { Worker } from "../registry/workers.js";
 import type { Connection } from "../transport/connection.js";
 import type { TriggerRegistrar } from "./trigger-registrar.js";
 import { jsonOf, msgpackBytes } from "./trigger-values.js";
-import { REASON_NAMES, type TriggerNews, type TriggerWire } from "./trigger-wire.js";
+import type { TriggerNews, TriggerWire } from "./trigger-wire.js";
 
 export interface TriggerMsgpackOptions {
   triggers: Triggers;

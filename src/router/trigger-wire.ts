@@ -1,7 +1,7 @@
 // What the triggers need of a wire: to tell a provider of a trigger and of its end, and an owner of what became of it.
 
 import type { CodedError } from "../protocol/error.js";
-import { ParkReason, type TriggerState } from "../registry/triggers.js";
+import type { ParkReason, TriggerState } from "../registry/triggers.js";
 import type { Connection } from "../transport/connection.js";
 
 /** What an owner is told of a trigger. */
@@ -32,12 +32,3 @@ export interface EngineTriggerType {
   bound(trigger: number): void;
   unbound(trigger: number): void;
 }
-
-/** Reasons as listings and records say them. */
-export const REASON_NAMES = {
-  [ParkReason.None]: null,
-  [ParkReason.NoProvider]: "no_provider",
-  [ParkReason.ProviderLeft]: "provider_left",
-  [ParkReason.ProviderUnreachable]: "provider_unreachable",
-  [ParkReason.Refused]: "refused",
-} as const satisfies Record<ParkReason, string | null>;

@@ -44,4 +44,5 @@ export type {
   TriggerTypeOptions,
 } from "./trigger-types.js";
 export type { ExtensionValue } from "./value-reader.js";
+export type { RegistryChange, RegistryUpdate, Watch, WatchFilter } from "./watches.js";
 export type { Worker } from "./worker.js";

@@ -21,6 +21,10 @@ export const Kind = {
   TriggerEnd: 29,
   TriggerAnswer: 30,
   TriggerState: 31,
+  Watch: 32,
+  Watching: 33,
+  Changes: 34,
+  Unwatch: 35,
 } as const;
 
 /** The WebSocket sub-protocol that chooses this wire. */

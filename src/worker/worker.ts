@@ -14,6 +14,7 @@ import type { OpenSocket } from "./socket.js";
 import type { Trigger, TriggerOptions } from "./trigger.js";
 import { ProvidedType, type TriggerTypeHandler, type TriggerTypeOptions } from "./trigger-types.js";
 import { Triggers } from "./triggers.js";
+import { type RegistryUpdate, type Watch, Watches, type WatchFilter } from "./watches.js";
 
 export interface WorkerOptions extends SessionOptions {
   readonly whileDisconnected: "wait" | "fail";
@@ -29,6 +30,7 @@ export class Worker implements Calling {
   readonly #handlers: Handlers;
   readonly #registrations: Registrations;
   readonly #triggers: Triggers;
+  readonly #watches: Watches;
   readonly #session: Session;
   #idle: (() => void) | undefined;
   #closing: Promise<void> | undefined;
@@ -45,11 +47,12 @@ export class Worker implements Calling {
       onEvent({ type: "refused", code, message, functions }),
     );
     this.#triggers = new Triggers(onEvent);
+    this.#watches = new Watches(onEvent, () => this.#session.touch());
     this.#session = new Session(openSocket, options, {
       caller: this.#caller,
       handlers: this.#handlers,
       registrations: this.#registrations,
-      controls: [this.#triggers],
+      controls: [this.#triggers, this.#watches],
       onEnd: () => this.#end(),
     });
   }
@@ -165,6 +168,12 @@ export class Worker implements Calling {
     return isGone;
   }
 
+  /** Follows the registry: tells all there is, then every change, and after a reconnect what changed meanwhile. */
+  watch(filter: WatchFilter, listener: (update: RegistryUpdate) => void): Watch {
+    this.#checkOpen();
+    return this.#watches.add(filter, listener);
+  }
+
   call<Result = unknown>(id: string, data?: unknown, options?: CallOptions): Promise<Result> {
     if (this.#registrations.unsent) this.#session.flushRegistrations();
     // The answer's type is the caller's word; see Calling.
@@ -225,6 +234,7 @@ export class Worker implements Calling {
     this.#caller.close();
     this.#registrations.end(new WorkerClosedError());
     this.#triggers.end(new WorkerClosedError());
+    this.#watches.end();
     this.#idle?.(); // what still runs has nobody to answer to
   }
 }

@@ -1,7 +1,7 @@
 // The listings of trigger types and triggers, as callers see them: shapes, filters, order, and what the others tell of triggers.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { configSummary } from "../../src/builtin/config-summary.js";
+import { configSummary } from "../../src/registry/config-summary.js";
 import type { JsonPeer } from "../support/json-peer.js";
 import { type TestEngine, testEngine } from "../support/test-engine.js";
 

@@ -38,6 +38,10 @@ export const Kind = {
   TriggerEnd: 29,
   TriggerAnswer: 30,
   TriggerState: 31,
+  Watch: 32,
+  Watching: 33,
+  Changes: 34,
+  Unwatch: 35,
 } as const;
 
 export const CastMode = { One: 0, All: 1 } as const;

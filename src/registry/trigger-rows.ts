@@ -3,15 +3,14 @@
 // Formats, config and metadata were kept as they were spelled and go out the same way. What the reference has no keys for (the state of a trigger that
 // is not active, its last error, when the engine last fired it) is added only for those who ask with `include_parked`.
 
-import { cardMember } from "../registry/card.js";
-import { byBytes, detailText, type FunctionRows, ownerFromId } from "../registry/function-rows.js";
-import type { Functions } from "../registry/functions.js";
-import { namespaceKey } from "../registry/names.js";
-import type { TriggerTypes } from "../registry/trigger-types.js";
-import { TriggerState, type Triggers } from "../registry/triggers.js";
-import type { Workers } from "../registry/workers.js";
-import { REASON_NAMES } from "../router/trigger-wire.js";
+import { cardMember } from "./card.js";
 import { configSummary } from "./config-summary.js";
+import { byBytes, detailText, type FunctionRows, ownerFromId } from "./function-rows.js";
+import type { Functions } from "./functions.js";
+import { namespaceKey } from "./names.js";
+import type { TriggerTypes } from "./trigger-types.js";
+import { REASON_NAMES, TriggerState, type Triggers } from "./triggers.js";
+import type { Workers } from "./workers.js";
 
 /** What a listing needs of one type. */
 export interface TriggerTypeRow {

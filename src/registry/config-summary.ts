@@ -2,7 +2,7 @@
 //
 // Works on the text, so that numbers stay as they were spelled. The text is known to be JSON of a bounded depth.
 
-import { byBytes } from "../registry/function-rows.js";
+import { byBytes } from "./function-rows.js";
 
 const SUMMARY_CHARS_MAX = 80; // the reference's
 

@@ -1,0 +1,311 @@
+// The registry's changes to msgpack watchers: records 32 to 35 of PROTOCOL.md.
+//
+// A feed is a filter that somebody watches; all who watch with the same filter share it. At the end of a turn in which something changed, what passes
+// the filter is encoded once and published by uWebSockets, however many watch. A change is told as the state it led to, so hearing it twice does no harm.
+
+import { randomUUID } from "node:crypto";
+import type { Clock } from "../clock.js";
+import { Metric, type Metrics } from "../metrics.js";
+import { ErrorCode } from "../protocol/error.js";
+import { FEED_RECORD_CHANGES_MAX, WATCHES_PER_CONNECTION_MAX } from "../protocol/limits.js";
+import { type Cursor, ElementError } from "../protocol/msgpack/cursor.js";
+import { pack, unpack } from "../protocol/msgpack/general.js";
+import { Kind } from "../protocol/msgpack/records.js";
+import { type Change, ChangeLog } from "../registry/change-log.js";
+import type { FunctionChange, Functions } from "../registry/functions.js";
+import type { Worker } from "../registry/workers.js";
+import type { Connection } from "../transport/connection.js";
+import type { Server } from "../transport/server.js";
+import type { WorkerObserver } from "./departures.js";
+import type { Present, RegistryView } from "./registry-view.js";
+
+export interface FeedsOptions {
+  clock: Clock;
+  server: Server;
+  metrics: Metrics;
+}
+
+interface Filter {
+  namespace: string | null;
+  prefix: string | null;
+}
+
+interface Feed {
+  number: number;
+  filter: Filter;
+  watchers: number;
+  /** Number of the last change told. */
+  revision: number;
+}
+
+/** A change as it is told, and its number. */
+interface Told {
+  element: readonly unknown[];
+  revision: number;
+}
+
+export class Feeds implements WorkerObserver {
+  readonly #o: FeedsOptions;
+  readonly #log = new ChangeLog();
+  readonly #epoch = randomUUID();
+  readonly #feeds = new Map<string, Feed>();
+  readonly #byNumber = new Map<number, Feed>();
+  readonly #watched = new Map<number, Set<Feed>>();
+  #view: RegistryView | null = null;
+  #functions: Functions | null = null;
+  #number = 0;
+  #told = 0;
+  #isTimed = false;
+
+  constructor(options: FeedsOptions) {
+    this.#o = options;
+  }
+
+  attach(view: RegistryView, functions: Functions): void {
+    this.#view = view;
+    this.#functions = functions;
+  }
+
+  // What changes
+
+  functionChanged(fn: number, _change: FunctionChange): void {
+    if (this.#log.isStarted && this.#view !== null) this.#note(this.#view.function(fn));
+  }
+
+  typeChanged(namespace: string, id: string): void {
+    if (this.#log.isStarted)
+      this.#note({ what: "trigger_type", keyNamespace: namespace, id, namespace, text: id });
+  }
+
+  triggerChanged(trigger: number): void {
+    if (this.#log.isStarted && this.#view !== null) this.#note(this.#view.trigger(trigger));
+  }
+
+  connected(worker: Worker): void {
+    if (this.#log.isStarted && this.#view !== null) this.#note(this.#view.worker(worker));
+  }
+
+  /** Its name stands in the rows of its functions, too. */
+  metadataUpdated(worker: Worker): void {
+    this.connected(worker);
+    if (this.#log.isStarted)
+      this.#functions?.eachOf(worker.connection.index, (fn) => this.#note(this.#view?.function(fn)));
+  }
+
+  disconnected(worker: Worker): void {
+    this.connected(worker);
+  }
+
+  #note(change: Change | undefined): void {
+    if (change === undefined) return;
+    const { what, keyNamespace, id, namespace, text } = change;
+    this.#log.note({ what, keyNamespace, id, namespace, text });
+    if (this.#isTimed || this.#feeds.size === 0) return;
+    this.#isTimed = true;
+    this.#o.clock.after(0, this.#publish);
+  }
+
+  // What is told
+
+  readonly #publish = (): void => {
+    this.#isTimed = false;
+    if (!this.#log.reaches(this.#told)) return this.#startOver();
+    const changes = this.#log.since(this.#told);
+    this.#told = this.#log.revision;
+    this.#o.server.outboxes.flush(); // what was said before goes first
+    for (const feed of this.#feeds.values())
+      this.#publishTo(feed, this.#changesFor(feed.filter, changes.values()));
+  };
+
+  /** More changed in one turn than is kept: watchers are shown a gap, and watch again. */
+  #startOver(): void {
+    this.#told = this.#log.revision;
+    for (const feed of this.#feeds.values()) {
+      feed.revision = this.#told;
+      const record = pack([Kind.Changes, feed.number, feed.revision, feed.revision, []]);
+      this.#o.server.publish(topicOf(feed), record, feed.watchers);
+    }
+  }
+
+  #publishTo(feed: Feed, told: readonly Told[]): void {
+    for (const part of partsOf(told)) {
+      const revision = part.at(-1)?.revision ?? feed.revision;
+      const elements = part.map(({ element }) => element);
+      const record = pack([Kind.Changes, feed.number, feed.revision, revision, elements]);
+      this.#o.server.publish(topicOf(feed), record, feed.watchers);
+      this.#o.metrics.add(Metric.feed_records);
+      feed.revision = revision;
+    }
+  }
+
+  /** What a filter lets through: of things that passed it when they changed, or pass it now. */
+  #changesFor(filter: Filter, changes: Iterable<{ change: Change; revision: number }>): Told[] {
+    const told: Told[] = [];
+    for (const { change, revision } of changes) {
+      const now = this.#view?.now(change);
+      const isIn = now !== undefined && passes(now, filter);
+      if (isIn || passes(change, filter))
+        told.push({ element: elementOf(change, isIn ? now : undefined), revision });
+    }
+    return told;
+  }
+
+  // Who watches
+
+  /** Carries out a record about feeds. False when it is of another kind. Throws ElementError. */
+  record(from: Connection, kind: number, cursor: Cursor): boolean {
+    if (kind === Kind.Watch) this.#watch(from, cursor);
+    else if (kind === Kind.Unwatch) this.#unwatch(from, cursor);
+    else return false;
+    return true;
+  }
+
+  closed(connection: Connection): void {
+    for (const feed of this.#watched.get(connection.index) ?? []) this.#leave(feed);
+    this.#watched.delete(connection.index);
+  }
+
+  #watch(from: Connection, cursor: Cursor): void {
+    const request = cursor.uint("request");
+    const { filter, epoch, revision } = readWatch(cursor);
+    this.#log.start();
+    const watched = this.#watched.get(from.index) ?? new Set();
+    const feed = this.#enter(filter);
+    if (!watched.has(feed) && watched.size >= WATCHES_PER_CONNECTION_MAX) {
+      if (feed.watchers === 0) this.#drop(feed);
+      return this.#refuse(from, request);
+    }
+    if (!watched.has(feed)) {
+      feed.watchers++;
+      from.subscribe(topicOf(feed));
+    }
+    this.#watched.set(from.index, watched.add(feed));
+    const canResume = epoch === this.#epoch && revision !== null && this.#log.reaches(revision);
+    this.#answer(from, request, feed, canResume ? revision : null);
+  }
+
+  #refuse(to: Connection, request: number): void {
+    const message = `One connection watches at most ${WATCHES_PER_CONNECTION_MAX} feeds`;
+    send(to, [Kind.Refused, request, ErrorCode.LimitReached, message]);
+  }
+
+  /** All there is, or (`since` not null) what changed since. */
+  #answer(to: Connection, request: number, feed: Feed, since: number | null): void {
+    const told =
+      since === null
+        ? this.#whole(feed.filter)
+        : this.#changesFor(feed.filter, this.#log.since(since).values());
+    const parts = partsOf(told);
+    if (parts.length === 0) parts.push([]);
+    for (const [at, part] of parts.entries()) {
+      const isWhole = since === null && at === 0;
+      const elements = part.map(({ element }) => element);
+      send(to, [Kind.Watching, request, feed.number, this.#epoch, this.#log.revision, isWhole, elements]);
+    }
+  }
+
+  #whole(filter: Filter): Told[] {
+    const present = this.#view?.all().filter((one) => passes(one, filter)) ?? [];
+    return present.map((one) => ({ element: elementOf(one, one), revision: 0 }));
+  }
+
+  #unwatch(from: Connection, cursor: Cursor): void {
+    cursor.uint("request");
+    const feed = this.#byNumber.get(cursor.uint("feed"));
+    if (feed === undefined || this.#watched.get(from.index)?.delete(feed) !== true) return;
+    from.unsubscribe(topicOf(feed));
+    this.#leave(feed);
+  }
+
+  #enter(filter: Filter): Feed {
+    const key = keyOf(filter);
+    const known = this.#feeds.get(key);
+    if (known !== undefined) return known;
+    if (this.#feeds.size === 0 && !this.#isTimed) this.#told = this.#log.revision; // nobody was told meanwhile
+    const feed = { number: ++this.#number, filter, watchers: 0, revision: this.#told };
+    this.#feeds.set(key, feed);
+    this.#byNumber.set(feed.number, feed);
+    return feed;
+  }
+
+  #leave(feed: Feed): void {
+    if (--feed.watchers === 0) this.#drop(feed);
+  }
+
+  #drop(feed: Feed): void {
+    this.#feeds.delete(keyOf(feed.filter));
+    this.#byNumber.delete(feed.number);
+  }
+}
+
+function keyOf({ namespace, prefix }: Filter): string {
+  return JSON.stringify([namespace, prefix]);
+}
+
+function topicOf(feed: Feed): string {
+  return `feed/${feed.number}`;
+}
+
+function passes({ namespace, text }: Change, filter: Filter): boolean {
+  return (
+    (filter.namespace === null || namespace === filter.namespace) &&
+    (filter.prefix === null || text.startsWith(filter.prefix))
+  );
+}
+
+/** `[what, key, row]`; row nil = it is gone, or passes the filter no more. */
+function elementOf({ what, keyNamespace, id }: Change, now: Present | undefined): readonly unknown[] {
+  const hasNamespace = what === "function" || what === "trigger_type";
+  return [what, hasNamespace ? [keyNamespace, id] : id, now?.row ?? null];
+}
+
+function partsOf(told: readonly Told[]): (readonly Told[])[] {
+  const parts: (readonly Told[])[] = [];
+  for (let at = 0; at < told.length; at += FEED_RECORD_CHANGES_MAX)
+    parts.push(told.slice(at, at + FEED_RECORD_CHANGES_MAX));
+  return parts;
+}
+
+interface WatchRequest {
+  filter: Filter;
+  epoch: string | null;
+  revision: number | null;
+}
+
+function readWatch(cursor: Cursor): WatchRequest {
+  if (cursor.nil()) return { filter: { namespace: null, prefix: null }, epoch: null, revision: null };
+  if (!cursor.isMap()) throw new ElementError("filter must be a map or nil");
+  cursor.raw();
+  const map = readMap(cursor.bytes.subarray(cursor.start, cursor.end));
+  const { revision } = map;
+  if (revision !== undefined && revision !== null && !(Number.isInteger(revision) && Number(revision) >= 0))
+    throw new ElementError("filter.revision must be an unsigned integer");
+  return {
+    filter: { namespace: optionalText(map, "namespace"), prefix: optionalText(map, "prefix") },
+    epoch: optionalText(map, "epoch"),
+    revision: typeof revision === "number" ? revision : null,
+  };
+}
+
+function readMap(bytes: Uint8Array): Record<string, unknown> {
+  try {
+    // The cursor has seen that it is a map; msgpackr makes an object of it.
+    return unpack(bytes) as Record<string, unknown>;
+  } catch (cause) {
+    throw new ElementError(
+      `filter cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+    );
+  }
+}
+
+function optionalText(map: Record<string, unknown>, key: string): string | null {
+  const value = map[key] ?? null;
+  if (value !== null && typeof value !== "string")
+    throw new ElementError(`filter.${key} must be a str or nil`);
+  return value;
+}
+
+function send(to: Connection, record: readonly unknown[]): void {
+  const bytes = pack(record);
+  to.outbox.append(bytes, 0, bytes.length);
+}
