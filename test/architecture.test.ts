@@ -141,7 +141,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "src/transport/",
   ],
   worker: ["src/protocol/"],
-  config: ["src/protocol/limits.ts"],
+  config: [
+    "src/protocol/limits.ts",
+    "src/access/rights.ts", // what a rule and a prefix are is said in one place
+    "src/access/rules.ts",
+    "src/http/glob.ts",
+  ],
   supervisor: ["src/config/", "src/protocol/"],
 };
 

@@ -1,13 +1,18 @@
 // `tercet`: the server. Configuration, listeners, declared workers, ready; and the reverse when it ends.
+
+import type { Listener } from "../config/entries.js";
+import type { HttpFunctionsConfig } from "../config/listener-schema.js";
 import type { Config } from "../config/load.js";
 import { openConfig, parseConfig } from "../config/load.js";
 import { checkMachine } from "../config/machine.js";
 import { formatProblem } from "../config/problem.js";
-import type { Engine, EngineOptions } from "../engine.js";
+import type { Engine, EngineOptions, ListenerOptions } from "../engine.js";
+import type { HttpSecurity } from "../http/url-policy.js";
 import { createLogger, type Logger } from "../log.js";
 import { ConfigStatus, SupervisedEngine, serveControl, tellProcesses } from "../supervision.js";
 import type { ReloadOutcome } from "../supervisor/messages.js";
 import { Supervisor } from "../supervisor/supervisor.js";
+import { accessOptions, type Surroundings } from "./access-options.js";
 import { type Command, type Io, type Line, UsageError } from "./command.js";
 import { ExitCode } from "./exit-codes.js";
 
@@ -58,11 +63,18 @@ async function listening(config: Config, log: Logger): Promise<Engine> {
 }
 
 /** The engine's options as the configuration has them. */
-export function engineOptions(config: Config, log: Logger): EngineOptions {
+export function engineOptions(
+  config: Config,
+  log: Logger,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): EngineOptions {
   const { server, limits } = config;
   return {
     log,
-    listeners: config.listeners.map(({ host, port }) => ({ host, port })),
+    listeners: config.listeners.map((listener) => listenerOptions(listener, { file: config.file, env })),
+    ...(config.http_functions === undefined
+      ? {}
+      : { httpFunctions: { security: securityOf(config.http_functions), env } }),
     functions: config.functions.map(({ match, share, timeout_ms }) => ({
       match,
       ...(share === undefined ? {} : { share }),
@@ -82,6 +94,17 @@ export function engineOptions(config: Config, log: Logger): EngineOptions {
       functionsPerConnectionMax: limits.functions_per_connection,
     },
   };
+}
+
+function listenerOptions(listener: Listener, around: Surroundings): ListenerOptions {
+  const access = accessOptions(listener, around);
+  const { host, port } = listener;
+  return access === undefined ? { host, port } : { host, port, access };
+}
+
+function securityOf({ security }: HttpFunctionsConfig): HttpSecurity {
+  const { url_allowlist, block_private_ips, require_https } = security;
+  return { urlAllowlist: url_allowlist, blockPrivateIps: block_private_ips, requireHttps: require_https };
 }
 
 /** What workers on this machine are told: the first listener, by an address that can be connected to. */

@@ -11,6 +11,14 @@ export type Effect = "live" | "restart";
 type Block = "server" | "limits" | "log" | "reload";
 type BlockKey = { [B in Block]: `${B}.${Extract<keyof Config[B], string>}` }[Block];
 
+/** Keys that change as a whole; the last three are told by entries of `workers`. */
+type WholeKey =
+  | "registration_namespace_grace_ms"
+  | "functions"
+  | "listeners"
+  | "http_functions"
+  | "observability";
+
 /** What a change of a top-level key takes: nothing, or a restart of the engine. */
 export const EFFECT = {
   "server.host": "restart",
@@ -35,7 +43,9 @@ export const EFFECT = {
   registration_namespace_grace_ms: "restart",
   functions: "restart",
   listeners: "restart",
-} as const satisfies Record<BlockKey | "registration_namespace_grace_ms" | "functions" | "listeners", Effect>;
+  http_functions: "restart",
+  observability: "restart",
+} as const satisfies Record<BlockKey | WholeKey, Effect>;
 
 export type ConfigKey = keyof typeof EFFECT;
 
@@ -133,6 +143,7 @@ export function changeOf(from: WorkerSpec, to: WorkerSpec): "changed" | "adjuste
 
 function settingOf(config: Config, key: ConfigKey): unknown {
   if (key === "listeners") return config.listeners.filter((listener) => !isServerBlock(listener));
+  if (key === "http_functions" || key === "observability") return config[key];
   if (key === "functions" || key === "registration_namespace_grace_ms") return config[key];
   const [block = "", name = ""] = key.split(".");
   // the table's keys are made of exactly these blocks and their keys

@@ -3,17 +3,18 @@
 // An entry of the reference's shape keeps its meaning: `iii-worker-manager` is a listener, `iii-exec` a command,
 // the always-on modules are nothing to do. Everything else needs a `command`. What this engine does not have is
 // refused with a sentence; nothing is ignored in silence. Positions are the reporter's business.
+import { createHash } from "node:crypto";
 import { LIMITS } from "./limits.js";
-import type { EntryFile, ReadyRules, RestartRules, SchemaIssue, WatchRules } from "./schema.js";
 import {
-  type CONDITIONS,
-  execSchema,
+  type HttpFunctionsConfig,
+  httpFunctionsSchema,
+  type ListenerRules,
   listenerSchema,
-  readBySchema,
-  readyRules,
-  restartRules,
-  watchRules,
-} from "./schema.js";
+  type ObservabilityConfig,
+  observabilitySchema,
+} from "./listener-schema.js";
+import type { EntryFile, ReadyRules, RestartRules, SchemaIssue, WatchRules } from "./schema.js";
+import { type CONDITIONS, execSchema, readBySchema, readyRules, restartRules, watchRules } from "./schema.js";
 
 export interface Listener {
   /** The entry's name, `server` for the one of the `server:` block. */
@@ -21,6 +22,8 @@ export interface Listener {
   readonly host: string;
   readonly port: number;
   readonly handshake_timeout_ms: number;
+  /** Absent: whoever reaches it may do everything. Tokens are kept as digests. */
+  readonly rules?: ListenerRules;
 }
 
 export type Condition = (typeof CONDITIONS)[number];
@@ -67,6 +70,8 @@ export interface PlacedEntry {
 
 export interface Classified {
   readonly listeners: Listener[];
+  httpFunctions?: HttpFunctionsConfig;
+  observability?: ObservabilityConfig;
   readonly workers: { readonly path: Path; readonly spec: WorkerSpec }[];
 }
 
@@ -95,13 +100,9 @@ export const RESERVED_ENV = [
 
 const LISTENER = "iii-worker-manager";
 const EXEC = "iii-exec";
-const ALWAYS_ON = [
-  "iii-engine-functions",
-  "configuration",
-  "iii-observability",
-  "iii-telemetry",
-  "iii-worker-ops",
-];
+const HTTP_FUNCTIONS = "iii-http-functions";
+const OBSERVABILITY = "iii-observability";
+const ALWAYS_ON = ["iii-engine-functions", "configuration", "iii-telemetry", "iii-worker-ops"];
 const NOT_HERE = [
   "iii-http",
   "iii-stream",
@@ -110,7 +111,6 @@ const NOT_HERE = [
   "iii-pubsub",
   "iii-queue",
   "iii-bridge",
-  "iii-http-functions",
   "iii-sandbox",
 ];
 
@@ -128,7 +128,9 @@ export function classify(
     const count = counts.get(name) ?? 0;
     counts.set(name, count + 1);
     const unique = count === 0 ? name : `${name}#${count}`;
-    if (ALWAYS_ON.includes(name)) noteAlwaysOn(placed, report);
+    if (name === OBSERVABILITY) addObservability(placed, result, report);
+    else if (name === HTTP_FUNCTIONS) addHttpFunctions(placed, result, report);
+    else if (ALWAYS_ON.includes(name)) noteAlwaysOn(placed, report);
     else if (name === LISTENER) addListener(placed, unique, handshakeMs, result, report);
     else if (name === EXEC) addExec(placed, unique, around, result, report);
     else if (isRefused(placed, count, report)) continue;
@@ -156,14 +158,6 @@ function addListener(
     passOn(read.issues, [...path, "config"], report);
     return;
   }
-  for (const key of ["rbac", "middleware_function_id"] as const) {
-    if (read.value[key] !== undefined)
-      report.problem(
-        [...path, "config", key],
-        `this engine does not check ${key} on a listener`,
-        "remove the key only if everybody who reaches the port may do everything",
-      );
-  }
   if (read.value.host === undefined) {
     report.warning(
       path,
@@ -171,7 +165,48 @@ function addListener(
     );
   }
   const { host = "127.0.0.1", port, handshake_timeout_ms = handshakeMs } = read.value;
-  result.listeners.push({ name, host, port, handshake_timeout_ms });
+  const rules = rulesOf(read.value);
+  result.listeners.push({
+    name,
+    host,
+    port,
+    handshake_timeout_ms,
+    ...(rules === undefined ? {} : { rules }),
+  });
+}
+
+/** Undefined when nothing of it is written. A token is kept as its digest: nobody needs more to know it. */
+function rulesOf({ rbac, middleware_function_id, access }: ListenerRules): ListenerRules | undefined {
+  if (rbac == null && middleware_function_id == null && access === undefined) return undefined;
+  const tokens = access?.tokens.map(({ token, ...rest }) =>
+    token === undefined
+      ? rest
+      : { ...rest, token_sha256: createHash("sha256").update(token, "utf8").digest("hex") },
+  );
+  return {
+    rbac,
+    middleware_function_id,
+    access: access === undefined ? undefined : { ...access, tokens: tokens ?? [] },
+  };
+}
+
+function addHttpFunctions({ path, entry }: PlacedEntry, result: Classified, report: Reporter): void {
+  const read = readBySchema(httpFunctionsSchema, entry.config ?? {});
+  if ("issues" in read) passOn(read.issues, [...path, "config"], report);
+  else result.httpFunctions = read.value;
+}
+
+function addObservability({ path, entry }: PlacedEntry, result: Classified, report: Reporter): void {
+  const read = readBySchema(observabilitySchema, entry.config ?? {});
+  if ("issues" in read) return passOn(read.issues, [...path, "config"], report);
+  const { otlp_endpoint, otlp_headers, ...others } = read.value;
+  result.observability = { otlp_endpoint, otlp_headers };
+  const [unused] = Object.keys(others);
+  if (unused !== undefined)
+    report.warning(
+      [...path, "config", unused],
+      `${entry.name} has otlp_endpoint and otlp_headers here: ${unused} has no effect`,
+    );
 }
 
 function addExec(

@@ -9,6 +9,7 @@ import { checkBounds, checkListeners, checkWorkers } from "./check.js";
 import { type Classified, classify, type Listener, type WorkerSpec } from "./entries.js";
 import { readEnvFile } from "./env-file.js";
 import { type Environment, expandVariables } from "./expand.js";
+import type { HttpFunctionsConfig, ObservabilityConfig } from "./listener-schema.js";
 import { ConfigError, type ConfigProblem, ProblemWriter } from "./problem.js";
 import { nodeAt, PathReporter } from "./reporter.js";
 import { type ReadFile, readWhatCanBe } from "./salvage.js";
@@ -29,6 +30,10 @@ export interface Config {
   /** At least one; the first is the one workers are told as III_URL. */
   readonly listeners: readonly Listener[];
   readonly workers: readonly WorkerSpec[];
+  /** Of the entry iii-http-functions; absent: HTTP functions are not served. */
+  readonly http_functions?: HttpFunctionsConfig;
+  /** Of the entry iii-observability. */
+  readonly observability?: ObservabilityConfig;
   /** What is fine but deserves to be said. */
   readonly warnings: readonly ConfigProblem[];
 }
@@ -153,6 +158,8 @@ function assemble(
     registration_namespace_grace_ms: grace,
     listeners,
     workers,
+    ...(sorted.httpFunctions === undefined ? {} : { http_functions: sorted.httpFunctions }),
+    ...(sorted.observability === undefined ? {} : { observability: sorted.observability }),
     warnings: report.warnings,
   };
 }

@@ -1,9 +1,8 @@
-// The shape of config.yaml: every key with its type, default, unit and one sentence. The only door to zod.
+// The shape of config.yaml: every key with its type, default, unit and one sentence.
 //
 // Everything else about keys is made from this file: the types, the JSON Schema that editors use, the table in
 // README.md and the sentences in error messages. What depends on more than one value (names that must differ, ports that
 // clash, cycles) is judged in entries.ts and check.ts.
-import { z } from "zod";
 import {
   CALL_TIMEOUT_MS_MAX,
   CALLS_OPEN_MAX,
@@ -12,6 +11,7 @@ import {
   FUNCTIONS_MAX,
 } from "../protocol/limits.js";
 import { LIMITS } from "./limits.js";
+import { z } from "./zod.js";
 
 const int = (min: number, max: number, text: string) => z.int().min(min).max(max).describe(text);
 const ms = (fallback: number, text: string, min = 0) => int(min, LIMITS.timerMsMax, text).default(fallback);
@@ -364,14 +364,7 @@ export interface SchemaIssue {
   readonly isMissing?: boolean;
 }
 
-/** A part of the reference's `config:` blocks, read by its own strict schema. */
-export const listenerSchema = z.strictObject({
-  port: port.default(49_134),
-  host: host.optional(),
-  handshake_timeout_ms: int(1, LIMITS.timerMsMax, "milliseconds").optional(),
-  middleware_function_id: z.unknown().optional(),
-  rbac: z.unknown().optional(),
-});
+/** `config` of an entry `iii-exec`. */
 export const execSchema = z.strictObject({
   exec: z.array(z.string().min(1)).min(1),
   watch: z.array(z.string().min(1)).optional(),

@@ -4,6 +4,7 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { CodedError, ErrorCode } from "../protocol/error.js";
+import { globOf } from "./glob.js";
 import { isSpecialAddress } from "./special-address.js";
 
 export interface HttpSecurity {
@@ -78,15 +79,4 @@ export class UrlPolicy {
 /** The host without the brackets of an IPv6 address. */
 function bareHost({ hostname }: URL): string {
   return hostname.replace(/^\[|\]$/g, "");
-}
-
-/** A glob as a regular expression over the whole host. */
-export function globOf(glob: string): RegExp {
-  const body = glob.replace(/\[!?[^\]]*\]|[\s\S]/g, (piece) => {
-    if (piece === "*") return ".*";
-    if (piece === "?") return ".";
-    if (piece.length > 1) return piece.replace("[!", "[^").replaceAll("\\", "\\\\");
-    return piece.replace(/[.+^${}()|\\[\]/]/, "\\$&");
-  });
-  return new RegExp(`^(?:${body})$`);
 }

@@ -158,7 +158,7 @@ export class JsonDoor implements Door, AnswerSink {
       return true;
     }
     if (!checkpoint.isIntercepted(from, call)) return false;
-    if (!checkpoint.intercept(from, call, action === Action.Call)) this.#overloaded(from, action);
+    if (!checkpoint.intercept(from, call, action !== Action.Void)) this.#overloaded(from, action);
     return true;
   }
 

@@ -110,6 +110,10 @@ export class MsgpackCheckpoint {
     const context = contextStart < 0 ? {} : readContext(frame.subarray(contextStart, contextEnd));
     if (context === undefined)
       return { code: ErrorCode.InvalidRecord, message: "context must hold a msgpack map" };
+    const { metadata } = context;
+    const metadataJson =
+      metadata === undefined ? undefined : crossing.payloadJson(metadata, 0, metadata.length);
+    if (typeof metadataJson === "object") return metadataJson;
     const { names } = functions;
     return {
       functionId: fn === 0 ? missing.id : names.id(fn & INDEX_MASK),
@@ -117,7 +121,7 @@ export class MsgpackCheckpoint {
       fn,
       payloadJson,
       actionJson,
-      metadataJson: context.metadata === undefined ? undefined : JSON.stringify(context.metadata),
+      metadataJson,
     };
   }
 }

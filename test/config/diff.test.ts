@@ -71,5 +71,8 @@ test("EFFECT has an entry for every key of the file and no other", () => {
         : [name]
       : Object.keys(inner).map((key) => `${name}.${key}`),
   );
-  assert.deepEqual(Object.keys(EFFECT).sort(), [...keys, "listeners"].sort());
+  assert.deepEqual(
+    Object.keys(EFFECT).sort(),
+    [...keys, "listeners", "http_functions", "observability"].sort(),
+  );
 });

@@ -229,10 +229,6 @@ describe("parseConfig() refuses", () => {
     assert.match(only("workers:\n  - name: iii-state\n").message, /no built-in iii-state/);
     assert.match(only("workers:\n  - name: mine\n").message, /has no command/);
     assert.match(only("workers:\n  - name: mine\n    worker_path: ./w\n").hint ?? "", /command and cwd/);
-    assert.match(
-      only("workers: [{ name: iii-worker-manager, config: { rbac: {} } }]").message,
-      /does not check rbac/,
-    );
     assert.match(only("workers: [{ name: iii-exec }]").message, /required key is missing/);
   });
 
