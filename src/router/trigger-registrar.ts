@@ -59,6 +59,7 @@ export class TriggerRegistrar {
     const { types, workers, metrics } = this.#o;
     const where = namespace ?? worker.namespace.name;
     this.#checkType(worker, where, id, card);
+    this.#takeFromFormer(types.find(workers.namespace(where), id), worker);
     const type = types.claim(worker.connection.index, workers.namespace(where), id, card);
     metrics.add(Metric.registrations);
     this.#handOver(type);
@@ -167,6 +168,13 @@ export class TriggerRegistrar {
         ErrorCode.LimitReached,
         `One connection provides at most ${limits.triggerTypesPerConnectionMax} trigger types`,
       );
+  }
+
+  /** Whoever provided a type until now hears that its triggers are over, so that none is fired by two. */
+  #takeFromFormer(type: number, by: Worker): void {
+    const { binder, triggers, types } = this.#o;
+    if (type === 0 || types.provider(type) === by.connection.index) return;
+    for (const trigger of triggers.ofType(type)) binder.withdrawFrom(type, trigger);
   }
 
   /** Every trigger bound to a type goes to its provider of now. */

@@ -160,6 +160,7 @@ test("an answer counts only from the provider of now, with a sound error body", 
   const other = await on.json();
   provide(other, "mail");
   await other.next();
+  assert.deepEqual(await provider.next(), gone("t1"));
   refuse(provider, offer);
   await provider.settle();
   assert.deepEqual(await states(on), { t1: "active" }, "the former provider is not asked any more");
@@ -175,7 +176,7 @@ test("two workers claim a type: the latest serves, and when it leaves the earlie
   await first.next();
   provide(second, "mail");
   assert.deepEqual(await second.next(), offered("t1"));
-  await first.settle();
+  assert.deepEqual(await first.next(), gone("t1"), "so that it is not fired twice");
   want(owner, "t2");
   assert.deepEqual(await second.next(), offered("t2"));
   await second.close();
