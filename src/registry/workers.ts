@@ -1,6 +1,6 @@
 // Who is here: one record per worker connection, the name leases, and the namespaces that are in use.
 
-import { randomUUID } from "node:crypto";
+import { createHmac, randomBytes, randomUUID } from "node:crypto";
 import type { Session } from "../access/session.js";
 import { WORKER_TEXT_CHARS_MAX } from "../protocol/limits.js";
 import type { Connection } from "../transport/connection.js";
@@ -17,21 +17,47 @@ export interface WorkerMetadata {
   pid: number | null;
 }
 
-export interface Worker extends WorkerMetadata {
+/** Tokens are derived from ids with this, so that an idle worker keeps none. */
+const TOKEN_KEY = randomBytes(32);
+
+/** One worker connection. Most are idle most of the time: what can be made when it is asked for is not kept. */
+export class Worker implements WorkerMetadata {
   readonly connection: Connection;
   /** The id that others see, a UUID v4. */
-  readonly id: string;
-  /** The id as 36 ASCII bytes, for writing it into payloads. */
-  readonly idBytes: Uint8Array;
-  /** Secret for coming back. */
-  readonly token: string;
+  readonly id: string = randomUUID();
   readonly connectedAtMs: number;
   /** What it may do; null: everything. */
   readonly session: Session | null;
   /** Where its functions live; `default` until it has said so. */
-  namespace: NamespaceKey;
+  namespace: NamespaceKey = DEFAULT_KEY;
   /** Its namespace is fixed: registrations are no longer held back. */
-  isResolved: boolean;
+  isResolved = false;
+  name: string | null = null;
+  description: string | null = null;
+  version: string | null = null;
+  runtime: string | null = null;
+  os: string | null = null;
+  isolation: string | null = null;
+  pid: number | null = null;
+  #idBytes: Uint8Array | null = null;
+
+  constructor(connection: Connection, connectedAtMs: number, session: Session | null) {
+    this.connection = connection;
+    this.connectedAtMs = connectedAtMs;
+    this.session = session;
+  }
+
+  /** The id as 36 ASCII bytes, for writing it into payloads: kept from the first call on. */
+  get idBytes(): Uint8Array {
+    this.#idBytes ??= Buffer.from(this.id, "latin1");
+    return this.#idBytes;
+  }
+
+  /** Secret for coming back, in the shape of a UUID as SDKs expect it: 128 bits of an HMAC of the id under a key of this process. */
+  get token(): string {
+    const hex = createHmac("sha256", TOKEN_KEY).update(this.id).digest("hex");
+    return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+  }
 }
 
 /** Key of a lease: names are unique within a namespace. */
@@ -47,26 +73,9 @@ export class Workers {
 
   /** Enters a connection as a worker that has said nothing of itself yet. `session`: what it may do; null: everything. */
   add(connection: Connection, connectedAtMs: number, session: Session | null = null): Worker {
-    const id = randomUUID();
-    const worker: Worker = {
-      connection,
-      id,
-      idBytes: Buffer.from(id, "latin1"),
-      token: randomUUID(),
-      connectedAtMs,
-      session,
-      namespace: DEFAULT_KEY,
-      isResolved: false,
-      name: null,
-      description: null,
-      version: null,
-      runtime: null,
-      os: null,
-      isolation: null,
-      pid: null,
-    };
+    const worker = new Worker(connection, connectedAtMs, session);
     this.#byConnection[connection.index] = worker;
-    this.#byId.set(id, worker);
+    this.#byId.set(worker.id, worker);
     return worker;
   }
 

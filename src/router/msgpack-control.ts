@@ -59,7 +59,7 @@ const NO_CARD = new Uint8Array(0);
 export class MsgpackControl {
   readonly #o: MsgpackControlOptions;
   readonly #greeted: Uint8Array;
-  readonly #stopTimer: (() => void)[] = [];
+  readonly #stopTimer = new Map<number, () => void>();
   /** Connections that came back and whose old connection waits to be taken over: index -> old worker. */
   readonly #previous = new Map<number, Worker>();
   readonly #list = new Cursor();
@@ -82,13 +82,19 @@ export class MsgpackControl {
 
   opened(connection: Connection): void {
     const { clock, limits, server } = this.#o;
-    this.#stopTimer[connection.index] = clock.after(limits.handshakeTimeoutMs, () =>
+    const stop = clock.after(limits.handshakeTimeoutMs, () =>
       server.end(connection, CloseCode.HelloTimeout, `no hello within ${limits.handshakeTimeoutMs} ms`),
     );
+    this.#stopTimer.set(connection.index, stop);
+  }
+
+  #stopHandshakeTimer(index: number): void {
+    this.#stopTimer.get(index)?.();
+    this.#stopTimer.delete(index);
   }
 
   closed(connection: Connection): void {
-    this.#stopTimer[connection.index]?.();
+    this.#stopHandshakeTimer(connection.index);
     this.#previous.delete(connection.index);
     const worker = this.#o.workers.of(connection.index);
     if (this.#greeted[connection.index] === 1 && worker !== undefined) this.#o.departures.depart(worker);
@@ -126,7 +132,7 @@ export class MsgpackControl {
     if (hello.version < 1) throw new ElementError("hello.version must be at least 1");
     const { access, workers, clock } = this.#o;
     const worker = workers.add(from, clock.epochMs(), access.sessionOf(from.index));
-    this.#stopTimer[from.index]?.();
+    this.#stopHandshakeTimer(from.index);
     const previous = hello.previous === null ? undefined : this.#formerSelf(hello.previous);
     Object.assign(worker, {
       description: hello.description,

@@ -23,6 +23,7 @@ export const SendStatus = { Backpressure: 0, Sent: 1, Dropped: 2 } as const;
 /** From this size on a run of records is sent as it stands instead of being gathered: copying it would cost more than a send of its own. */
 const DIRECT_BYTES = 16_384;
 const LENGTH_BYTES = 4;
+const NONE: readonly number[] = [];
 
 /** Everything that the outboxes of one engine share. */
 export class Outboxes {
@@ -96,7 +97,7 @@ export class Outbox {
   #capacity = 0;
   #length = 0;
   /** Full chunks of this turn, before the current one: where, how long, where, how long, … Only of JSON peers. */
-  #full: number[] = [];
+  #full: number[] | null = null;
   #fullBytes = 0;
   /** It stands in the list of this turn. */
   #isListed = false;
@@ -204,10 +205,8 @@ export class Outbox {
     const start = this.#chunk;
     const end = start + this.#length;
     if (!this.#isText) return this.#send(this.#shared.arena.bytes.subarray(start, end));
-    for (let at = 0; at < this.#full.length; at += 2) {
-      const chunk = this.#full[at]!;
-      this.#sendChunk(socket, chunk, chunk + this.#full[at + 1]!);
-    }
+    const full = this.#full ?? NONE;
+    for (let at = 0; at < full.length; at += 2) this.#sendChunk(socket, full[at]!, full[at]! + full[at + 1]!);
     this.#sendChunk(socket, start, end);
   }
 
@@ -275,6 +274,7 @@ export class Outbox {
    */
   #chunkIsFull(): void {
     if (!this.#isText) return this.flush();
+    this.#full ??= [];
     this.#full.push(this.#chunk, this.#length);
     this.#fullBytes += this.#length;
     this.#length = 0;
@@ -283,8 +283,9 @@ export class Outbox {
 
   #release(): void {
     this.#length = 0;
-    for (let at = 0; at < this.#full.length; at += 2) this.#shared.arena.giveLarge(this.#full[at]!);
-    if (this.#fullBytes > 0) this.#full = [];
+    const full = this.#full ?? NONE;
+    for (let at = 0; at < full.length; at += 2) this.#shared.arena.giveLarge(full[at]!);
+    this.#full = null;
     this.#fullBytes = 0;
     this.#releaseChunk();
   }
