@@ -10,6 +10,8 @@ import { functionInfo, listFunctions } from "./builtin/list-functions.js";
 import { listTriggerTypes, triggerTypeInfo } from "./builtin/list-trigger-types.js";
 import { listTriggers, triggerInfo } from "./builtin/list-triggers.js";
 import { listWorkers, WorkerRows, workerInfo } from "./builtin/list-workers.js";
+import { baggageFunctions, logFunctions } from "./builtin/log-functions.js";
+import { observabilityFunctions } from "./builtin/observability-functions.js";
 import { registerTrigger, unregisterTrigger } from "./builtin/register-trigger.js";
 import { registerWorker } from "./builtin/register-worker.js";
 import { TriggersOfWorker } from "./builtin/triggers-of-worker.js";
@@ -18,6 +20,7 @@ import { ChannelRoute } from "./channels/socket-end.js";
 import { Streams } from "./channels/streams.js";
 import { type Clock, systemClock } from "./clock.js";
 import { HttpFunctions, type HttpFunctionsOptions } from "./http/http-functions.js";
+import { systemResolve } from "./http/url-policy.js";
 import type { Logger } from "./log.js";
 import { Metric, Metrics } from "./metrics.js";
 import { CloseCode, type ErrorCode } from "./protocol/error.js";
@@ -59,6 +62,8 @@ import { TriggerJson } from "./router/trigger-json.js";
 import { TriggerMsgpack } from "./router/trigger-msgpack.js";
 import { TriggerSystem } from "./router/trigger-system.js";
 import { WorkersAvailable } from "./router/workers-available.js";
+import { OtlpExporter, type OtlpOptions } from "./telemetry/otlp-exporter.js";
+import { Telemetry } from "./telemetry/telemetry.js";
 import { Arena } from "./transport/arena.js";
 import type { Connection } from "./transport/connection.js";
 import { type ListenAddress, Server } from "./transport/server.js";
@@ -80,6 +85,8 @@ export interface EngineOptions {
   functions?: readonly FunctionRule[];
   /** Serves functions that are an HTTP request, to addresses that this allows. Absent: they are refused. */
   httpFunctions?: Omit<HttpFunctionsOptions, "clock">;
+  /** The OTLP collector that workers' telemetry goes to. Absent: it is dropped and counted. */
+  telemetry?: OtlpOptions;
   log: Logger;
   clock?: Clock;
 }
@@ -114,6 +121,7 @@ export class Engine {
   readonly listeners: ListenAddress[] = [];
   readonly #log: Logger;
   readonly #http: HttpFunctions | null;
+  readonly #exporter: OtlpExporter | null;
   #builtins = 0;
   #isDraining = false;
   readonly #fires: TriggerFires;
@@ -131,9 +139,13 @@ export class Engine {
     const channelLimits = { ...CHANNEL_LIMITS, ...options.channelLimits };
     this.channels = new Channels({ limits: channelLimits, clock, metrics, log });
     const routes = [new ChannelRoute(this.channels, limits.frameBytesMax)];
-    const telemetry = (frame: Uint8Array): void => {
-      metrics.add(Metric.telemetry_frames);
-      metrics.add(Metric.telemetry_bytes, frame.length);
+    this.#exporter =
+      options.telemetry === undefined
+        ? null
+        : new OtlpExporter(options.telemetry, systemResolve, metrics, log);
+    const telemetry = new Telemetry(metrics, this.#exporter);
+    const takeTelemetry = (frame: Uint8Array): void => {
+      if (!telemetry.take(frame)) metrics.add(Metric.frames_malformed);
     };
     this.server = new Server({
       limits,
@@ -141,7 +153,7 @@ export class Engine {
       log,
       arena,
       routes,
-      telemetry,
+      telemetry: takeTelemetry,
       health: () => this.#health(),
     });
     const { server } = this;
@@ -217,6 +229,7 @@ export class Engine {
     this.#http = httpFunctions === undefined ? null : new HttpFunctions({ clock, ...httpFunctions });
     const shared = {
       access,
+      telemetry,
       middleware,
       hooks,
       review: new RegistrationReview(hooks, this.#http),
@@ -276,6 +289,7 @@ export class Engine {
     const functionRows = new FunctionRows(functions, workers);
     this.#serveBuiltins(jsonControl, clock.epochMs(), functionRows);
     this.#serveTriggerTypes(fires, functionRows, clock);
+    for (const builtin of observabilityFunctions(clock)) this.serve(builtin);
   }
 
   #serveTriggerTypes(fires: TriggerFires, rows: FunctionRows, clock: Clock): void {
@@ -358,6 +372,7 @@ export class Engine {
     this.calls.deadlines.close();
     this.channels.close();
     await this.#http?.close();
+    await this.#exporter?.close();
     this.#log.debug({ callsLost }, "engine closed");
     return { callsLost };
   }
@@ -405,6 +420,7 @@ export class Engine {
     this.serve(registerTrigger(registrar));
     this.serve(unregisterTrigger(registrar));
     this.serve(registerWorker(this.workers, control, this.departures));
+    for (const builtin of [...logFunctions(this.#log), ...baggageFunctions()]) this.serve(builtin);
   }
 
   #health(): { isHealthy: boolean; body: object } {

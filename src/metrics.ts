@@ -53,6 +53,9 @@ const NAMES = [
   "calls_forbidden",
   "telemetry_frames",
   "telemetry_bytes",
+  "telemetry_frames_malformed",
+  "telemetry_frames_dropped",
+  "telemetry_frames_exported",
 ] as const;
 
 export type MetricName = (typeof NAMES)[number];

@@ -128,9 +128,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "src/builtin/builtin.ts",
     "src/access/",
     "src/http/",
+    "src/telemetry/",
   ],
   access: ["src/protocol/", "src/registry/", "src/transport/"],
   http: ["src/protocol/", "src/registry/"],
+  telemetry: ["src/http/"],
   channels: ["src/protocol/", "src/registry/", "src/transport/"],
   builtin: [
     "src/access/",
@@ -185,6 +187,7 @@ test("what registry takes from transport and router takes from builtin is types"
     ["src/registry/", "src/access/"],
     ["src/router/", "src/builtin/"],
     ["src/router/", "src/http/"],
+    ["src/router/", "src/telemetry/"],
   ];
   for (const [from, to] of rules)
     for (const { path, imports } of source.filter((file) => file.path.startsWith(from)))

@@ -10,6 +10,8 @@ export interface Builtin {
   request_format?: object;
   response_format?: object;
   metadata?: object;
+  /** A worker may register the id, and serves it until it leaves. Default false: the id is the engine's alone. */
+  yields?: boolean;
   /**
    * `input`: the parsed payload (null when there is none). `caller`: undefined when it is the engine itself. `text`: gives the payload as it was
    * spelled, for values that are to be kept as they are. Returns JSON text, or null for no result. Throws CodedError.

@@ -1,7 +1,7 @@
 // `tercet`: the server. Configuration, listeners, declared workers, ready; and the reverse when it ends.
 
 import type { Listener } from "../config/entries.js";
-import type { HttpFunctionsConfig } from "../config/listener-schema.js";
+import type { HttpFunctionsConfig, ObservabilityConfig } from "../config/listener-schema.js";
 import type { Config } from "../config/load.js";
 import { openConfig, parseConfig } from "../config/load.js";
 import { checkMachine } from "../config/machine.js";
@@ -72,6 +72,7 @@ export function engineOptions(
   return {
     log,
     listeners: config.listeners.map((listener) => listenerOptions(listener, { file: config.file, env })),
+    ...telemetryOf(config.observability, env),
     ...(config.http_functions === undefined
       ? {}
       : { httpFunctions: { security: securityOf(config.http_functions), env } }),
@@ -100,6 +101,20 @@ function listenerOptions(listener: Listener, around: Surroundings): ListenerOpti
   const access = accessOptions(listener, around);
   const { host, port } = listener;
   return access === undefined ? { host, port } : { host, port, access };
+}
+
+/** The entry's address, else the one that OpenTelemetry's own variable names. */
+function telemetryOf(
+  written: ObservabilityConfig | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+): Pick<EngineOptions, "telemetry"> {
+  const endpoint = written?.otlp_endpoint ?? env["OTEL_EXPORTER_OTLP_ENDPOINT"];
+  if (endpoint === undefined || endpoint === "") return {};
+  if (!URL.canParse(endpoint))
+    throw new UsageError(
+      `the variable OTEL_EXPORTER_OTLP_ENDPOINT is no address: ${JSON.stringify(endpoint)}`,
+    );
+  return { telemetry: { endpoint, headers: written?.otlp_headers ?? {} } };
 }
 
 function securityOf({ security }: HttpFunctionsConfig): HttpSecurity {

@@ -53,6 +53,7 @@ export class Functions {
   readonly #countOf: Int32Array;
   readonly #shared = new Map<number, SharedOwners>();
   readonly #timeouts = new Map<number, number>();
+  readonly #yielding = new Set<number>();
   readonly #rules: readonly FunctionRule[];
   readonly #observer: FunctionsObserver;
   readonly #generationOf: (connection: number) => number;
@@ -107,14 +108,15 @@ export class Functions {
     return this.#serving[fn]!;
   }
 
-  /** A function of the engine itself. It cannot be shadowed. */
-  registerBuiltin(id: string, card: Uint8Array): number {
+  /** A function of the engine itself. It cannot be shadowed, unless it `yields`: then a worker that registers it serves it until it leaves. */
+  registerBuiltin(id: string, card: Uint8Array, yields = false): number {
     const bytes = new TextEncoder().encode(id);
     const fn = this.#create(DEFAULT_KEY, bytes, 0, bytes.length);
     const offer = this.#offer(fn, 0, OfferState.Serving);
     this.offers.setCard(offer, card, 0, card.length);
     this.#serving[fn] = offer;
-    this.routes.publish(this.slots.handleOf(fn), Target.Builtin, 0);
+    this.#publish(fn, offer);
+    if (yields) this.#yielding.add(fn);
     return fn;
   }
 
@@ -135,7 +137,7 @@ export class Functions {
   ): Registered & { offer: number } {
     if (carry !== null) this.#checkNotRuled(bytes, start, end);
     let fn = this.names.find(namespace, bytes, start, end);
-    if (fn !== 0) this.#checkNotBuiltin(fn);
+    if (fn !== 0) this.#checkNotReserved(fn);
     const isNew = fn === 0;
     if (fn === 0) fn = this.#create(namespace, bytes, start, end, share);
     const offer = this.#offerOf(fn, connection) || this.#enter(fn, connection, share);
@@ -234,12 +236,17 @@ export class Functions {
     return this.#shared.has(fn);
   }
 
+  /** Served by the engine, and no worker may take its place. */
+  isReserved(fn: number): boolean {
+    return this.isBuiltin(fn) && !this.#yielding.has(fn);
+  }
+
   isBuiltin(fn: number): boolean {
     return this.offers.get(this.#serving[fn]!, OfferWord.connection) === 0;
   }
 
-  #checkNotBuiltin(fn: number): void {
-    if (!this.isBuiltin(fn)) return;
+  #checkNotReserved(fn: number): void {
+    if (!this.isReserved(fn)) return;
     throw new CodedError(
       ErrorCode.FunctionIdReserved,
       `Cannot register ${this.names.id(fn)}: the engine itself serves it`,
@@ -265,7 +272,7 @@ export class Functions {
 
   #publish(fn: number, offer: number): void {
     const connection = this.offers.get(offer, OfferWord.connection);
-    const isCarried = this.carried.size > 0 && this.carried.has(offer);
+    const isCarried = connection === 0 || (this.carried.size > 0 && this.carried.has(offer));
     this.routes.publish(
       this.slots.handleOf(fn),
       isCarried ? Target.Builtin : connection,
@@ -315,11 +322,19 @@ export class Functions {
   #enter(fn: number, connection: number, share: Share): number {
     const shared = this.#shared.get(fn);
     const joins = shared !== undefined && (shared.share === share || this.#isRuled(fn));
-    const serves = joins || this.#first[fn] === 0;
+    const serves = joins || this.isBuiltin(fn); // also when nobody serves it yet
     const offer = this.#offer(fn, connection, serves ? OfferState.Serving : OfferState.Standby);
     this.offers.set(offer, OfferWord.share, share);
+    if (serves && !joins) this.#standDown(fn);
     if (serves) this.#serve(fn, offer);
     return offer;
+  }
+
+  /** The engine's own offer gives way to a worker's. */
+  #standDown(fn: number): void {
+    const own = this.#serving[fn]!;
+    if (own !== 0) this.offers.set(own, OfferWord.state, OfferState.Standby);
+    this.#serving[fn] = 0;
   }
 
   #serve(fn: number, offer: number): void {
@@ -389,9 +404,16 @@ export class Functions {
     return 0;
   }
 
+  /** The engine's own offer comes last. */
+  #oldestStandby(fn: number): number {
+    const first = this.#first[fn]!;
+    if (this.offers.get(first, OfferWord.connection) !== 0) return first;
+    return this.offers.get(first, OfferWord.functionNext) || first;
+  }
+
   /** The oldest standby serves from here on; the way it asked to share decides whether others may join it. */
   #promote(fn: number): void {
-    const oldest = this.#first[fn]!;
+    const oldest = this.#oldestStandby(fn);
     const share = this.#isRuled(fn)
       ? (this.#shared.get(fn)?.share ?? Share.Exclusive)
       : (this.offers.get(oldest, OfferWord.share) as Share); // written by #enter from a Share

@@ -41,12 +41,12 @@ export class EnginePeer implements AnswerSink {
       JSON.stringify({ description, request_format, response_format, metadata }),
       "utf8",
     );
-    this.#builtins.set(this.#functions.registerBuiltin(id, card), builtin);
+    this.#builtins.set(this.#functions.registerBuiltin(id, card, builtin.yields), builtin);
   }
 
   /** Runs a function of the engine's own on JSON text. What is not a CodedError is our own mistake: logged, and told as such. */
   run(fn: number, json: string, caller: Worker | undefined): string | null | Promise<string | null> {
-    const builtin = this.#builtins.get(fn);
+    const builtin = this.isCarried(fn) ? undefined : this.#builtins.get(fn);
     if (builtin === undefined) return this.#carry(fn, json);
     return builtin.handle(JSON.parse(json), caller, () => json);
   }

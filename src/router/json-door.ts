@@ -23,6 +23,7 @@ import type { Functions } from "../registry/functions.js";
 import { DEFAULT_KEY, type NamespaceKey } from "../registry/names.js";
 import { INDEX_MASK } from "../registry/slots.js";
 import { isBlank, type Workers } from "../registry/workers.js";
+import type { Telemetry } from "../telemetry/telemetry.js";
 import type { Arena } from "../transport/arena.js";
 import type { Connection } from "../transport/connection.js";
 import type { Door } from "../transport/server.js";
@@ -37,6 +38,7 @@ import { JsonEnvelope } from "./json-envelope.js";
 import { errorText, type JsonFrames } from "./json-frames.js";
 
 export interface JsonDoorOptions {
+  telemetry: Telemetry;
   access: Access;
   checkpoint: JsonCheckpoint;
   log: Logger;
@@ -94,13 +96,8 @@ export class JsonDoor implements Door, AnswerSink {
 
   /** Binary frames are telemetry by their first four letters, or JSON; the socket has not checked that they are UTF-8. */
   #isJsonBytes(frame: Uint8Array): boolean {
-    const { metrics } = this.#o;
-    const prefix = frame.length < 4 ? "" : String.fromCharCode(frame[0]!, frame[1]!, frame[2]!, frame[3]!);
-    if (prefix === "OTLP" || prefix === "MTRC" || prefix === "LOGS") {
-      metrics.add(Metric.telemetry_frames);
-      metrics.add(Metric.telemetry_bytes, frame.length);
-      return false;
-    }
+    const { metrics, telemetry } = this.#o;
+    if (telemetry.take(frame)) return false;
     if (isUtf8(frame)) return true;
     metrics.add(Metric.frames_malformed);
     return false;

@@ -355,7 +355,7 @@ export class MsgpackControl {
     if (!isUtf8(bytes.subarray(start, end)))
       throw new CodedError(ErrorCode.InvalidRecord, `id of function ${position} must be UTF-8`);
     const fn = functions.names.find(namespace, bytes, start, end);
-    if (fn !== 0 && functions.isBuiltin(fn))
+    if (fn !== 0 && functions.isReserved(fn))
       throw new CodedError(
         ErrorCode.FunctionIdReserved,
         `function ${position}: the engine itself serves ${functions.names.id(fn)}`,
