@@ -13,6 +13,7 @@ const COMMANDS: CommandTable = {
   "": () => import("./cli/serve.js"),
   call: () => import("./cli/call.js"),
   list: () => import("./cli/list.js"),
+  watch: () => import("./cli/watch.js"),
   status: () => import("./cli/status.js"),
   ps: () => import("./cli/ps.js"),
   start: () => import("./cli/start.js"),

@@ -42,19 +42,24 @@ export class UsageError extends Error {}
 
 export const JSON_OPTION = { json: { type: "boolean", about: "Write JSON." } } as const satisfies Options;
 
-/** Options of every command that talks to a running engine. */
-export const ENGINE_OPTIONS = {
+/** Options of a command that stays with a running engine. */
+export const ENGINE_URL_OPTIONS = {
   url: {
     type: "string",
     short: "u",
     value: "URL",
     about: "The engine; default III_URL, else ws://127.0.0.1:49134.",
   },
+  ...JSON_OPTION,
+} as const satisfies Options;
+
+/** Options of every command that asks a running engine something. */
+export const ENGINE_OPTIONS = {
+  ...ENGINE_URL_OPTIONS,
   timeout: {
     type: "string",
     short: "t",
     value: "MS",
     about: "Bound on the call, in milliseconds; default 30000.",
   },
-  ...JSON_OPTION,
 } as const satisfies Options;

@@ -51,7 +51,7 @@ async function stage(t: Parameters<typeof testEngine>[0]): Promise<Stage> {
   return { ...on, post, shop };
 }
 
-test("engine::triggers::list shows who provides what, by id, without the engine's own", async (t) => {
+test("13. engine::triggers::list shows who provides what, by id, without the engine's own", async (t) => {
   const on = await stage(t);
   assert.deepEqual(await types(on), [
     { id: "cron", namespace: "default", worker_name: "iii-cron", description: "time" },
@@ -191,7 +191,7 @@ test("engine::register_trigger keeps config as it was spelled", async (t) => {
   assert.match(on.shop.text, /"config":\{"n":1\.0,"big":123456789012345678901234567890\}/);
 });
 
-test("configSummary() sorts keys by bytes, keeps numbers, and cuts after 80 characters", () => {
+test("7. configSummary() sorts keys by bytes, keeps numbers, and cuts after 80 characters", () => {
   assert.equal(
     configSummary(' { "b" : [ 1.0 , {"z":null,"y":"a\\"b"} ] , "a":-0 }'),
     '{"a":-0,"b":[1.0,{"y":"a\\"b","z":null}]}',

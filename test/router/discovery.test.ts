@@ -63,7 +63,7 @@ async function stage(t: TestContext): Promise<Stage> {
   return { ...on, clock, watcher, worker };
 }
 
-test("functions-available: a whole snapshot at the first change, as SDKs expect it", async (t) => {
+test("5. 32. functions-available: a whole snapshot at the first change, as SDKs expect it", async (t) => {
   const { clock, watcher, worker } = await stage(t);
   worker.register("b::two", { description: "second", metadata: { n: 1.0 } });
   worker.register("a::one");
@@ -167,7 +167,7 @@ test("functions-available: one serialisation for all subscribers of both wires, 
   assert.equal(counter("snapshots_serialised") - before, 1);
 });
 
-test("functions-available: beyond the bound rows are abridged, then cut, and say so; no frame passes a mebibyte", async (t) => {
+test("36. functions-available: beyond the bound rows are abridged, then cut, and say so; no frame passes a mebibyte", async (t) => {
   const { clock, watcher, worker, engine } = await stage(t);
   for (let at = 0; at < 1_100; at++) worker.register(`f${at}`, { description: "é".repeat(500) });
   await worker.settle();
@@ -263,7 +263,7 @@ test("workers-available: a burst is never merged, and at worker_metadata_updated
     assert.deepEqual(each, ["worker_connected", "worker_metadata_updated", "worker_disconnected"]);
 });
 
-test("the engine's own types cannot be taken by a worker, and their triggers tell when they last fired", async (t) => {
+test("3. the engine's own types cannot be taken by a worker, and their triggers tell when they last fired", async (t) => {
   const { clock, watcher, worker, engine } = await stage(t);
   worker.send({ type: "registertriggertype", id: FUNCTIONS, description: "mine" });
   const refusal = await worker.next();

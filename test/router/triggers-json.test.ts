@@ -1,6 +1,7 @@
 // Triggers between scripted JSON workers: literal frames on real sockets. Names that begin with a number belong to the list of traps of the iii protocol.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { LIMITS } from "../../src/protocol/limits.js";
 import { FakeClock } from "../support/fake-clock.js";
 import type { JsonFrame, JsonPeer } from "../support/json-peer.js";
 import { type TestEngine, testEngine } from "../support/test-engine.js";
@@ -433,4 +434,19 @@ test("engine::register_trigger: accepted, refused, parked, and its provider lost
     [{ ...input, trigger_namespace: " " }, "INVALID_NAMESPACE"],
   ] as const)
     assert.equal((await caller.call("engine::register_trigger", data)).error?.code, code);
+});
+
+test("100,000 triggers of an unknown type from one worker: bounded, each refusal told, all gone with it", async (t) => {
+  const on = await testEngine(t);
+  const owner = await on.json();
+  for (let at = 0; at < 100_000; at++) want(owner, `t${at}`, { trigger_type: "unknown" });
+  const told = await owner.drain();
+  assert.equal(told.length, 100_000 - LIMITS.triggersPerConnectionMax);
+  assert.equal(on.engine.triggers.triggers.countWaiting("unknown"), LIMITS.triggersPerConnectionMax);
+  const other = await on.json();
+  want(other, "mine", { trigger_type: "unknown" });
+  await other.settle();
+  await owner.close();
+  await other.settle();
+  assert.equal(on.engine.triggers.triggers.countWaiting("unknown"), 1);
 });
