@@ -6,8 +6,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { digestOf } from "../../demo/digest.js";
-import { findDocuments, kindOf } from "../../demo/documents.js";
+import { digestOf } from "../../bench/demo/digest.js";
+import { findDocuments, kindOf } from "../../bench/demo/documents.js";
 
 test("kindOf() knows documents by their names", () => {
   const kinds = {

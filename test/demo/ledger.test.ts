@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { answerOf, digestOf } from "../../demo/digest.js";
-import type { Document } from "../../demo/documents.js";
-import { Ledger, type Outcome } from "../../demo/ledger.js";
+import { answerOf, digestOf } from "../../bench/demo/digest.js";
+import type { Document } from "../../bench/demo/documents.js";
+import { Ledger, type Outcome } from "../../bench/demo/ledger.js";
 
 const TEXT = "two words";
 const DOCUMENT: Document = { path: "a/README", kind: "README", text: TEXT, ...digestOf(TEXT) };

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Progress, sizeText } from "../../demo/progress.js";
+import { Progress, sizeText } from "../../bench/demo/progress.js";
 
 function screenOf(isTTY: boolean): { isTTY: boolean; text: string; write(text: string): void } {
   return {

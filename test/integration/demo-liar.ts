@@ -1,7 +1,7 @@
 // A worker that spoils the demo: a wrong hash for one document, no answer at all for another.
 
 import { connect } from "tercet/worker";
-import { answerOf, DIGEST_FUNCTION, type Question } from "../../demo/digest.js";
+import { answerOf, DIGEST_FUNCTION, type Question } from "../../bench/demo/digest.js";
 
 const worker = await connect();
 worker.register<Question, unknown>(DIGEST_FUNCTION, (question) => {

@@ -10,7 +10,7 @@ import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { startChild } from "../support/child.js";
 
-const DEMO = fileURLToPath(new URL("../../demo/main.js", import.meta.url));
+const DEMO = fileURLToPath(new URL("../../bench/demo/main.js", import.meta.url));
 const MODULES = fileURLToPath(new URL("../../../node_modules/", import.meta.url));
 const LIAR = fileURLToPath(new URL("demo-liar.js", import.meta.url));
 

@@ -18,7 +18,7 @@ import { Progress } from "./progress.js";
 import { reportOf } from "./report.js";
 import { workersReady } from "./workers-ready.js";
 
-const ROOT = new URL("../../", import.meta.url);
+const ROOT = new URL("../../../", import.meta.url);
 
 const { values } = parseArgs({
   options: {
@@ -27,7 +27,7 @@ const { values } = parseArgs({
     /** Where the documents are. */
     folder: { type: "string", default: fileURLToPath(new URL("node_modules", ROOT)) },
     /** The engine's configuration. */
-    config: { type: "string", default: fileURLToPath(new URL("demo/config.yaml", ROOT)) },
+    config: { type: "string", default: fileURLToPath(new URL("bench/demo/config.yaml", ROOT)) },
     /** How long the demo waits for the next answer before it counts the rest as missing. */
     "patience-ms": { type: "string", default: "10000" },
   },
