@@ -7,7 +7,7 @@ import { EFFECT, ENTRY_EFFECT } from "./diff.js";
 import { configJsonSchema, type JsonSchema } from "./schema.js";
 
 const ROOT = new URL("../../../", import.meta.url);
-export const SCHEMA_FILE = new URL("config.schema.json", ROOT);
+export const SCHEMA_FILE = new URL("src/config/config.schema.json", ROOT);
 export const TABLE_FILE = new URL("src/config/README.md", ROOT);
 
 const BEGIN = "<!-- keys: written by `npm run documents` -->";
