@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { Access } from "./access/access.js";
 import { Hooks } from "./access/hooks.js";
 import type { AccessOptions } from "./access/options.js";
+import { Verdict } from "./access/session.js";
 import type { Builtin } from "./builtin/builtin.js";
 import { createChannel } from "./builtin/create-channel.js";
 import { functionInfo, listFunctions } from "./builtin/list-functions.js";
@@ -37,7 +38,7 @@ import { FunctionRows } from "./registry/function-rows.js";
 import { Functions, type FunctionsObserver } from "./registry/functions.js";
 import type { FunctionRule } from "./registry/share.js";
 import { TriggerRows } from "./registry/trigger-rows.js";
-import { Workers } from "./registry/workers.js";
+import { type Worker, Workers } from "./registry/workers.js";
 import { Calls } from "./router/calls.js";
 import { Crossing } from "./router/crossing.js";
 import { Departures, type WorkerObserver } from "./router/departures.js";
@@ -60,6 +61,7 @@ import { RegistryView } from "./router/registry-view.js";
 import { TriggerFires } from "./router/trigger-fires.js";
 import { TriggerJson } from "./router/trigger-json.js";
 import { TriggerMsgpack } from "./router/trigger-msgpack.js";
+import { TriggerReview } from "./router/trigger-review.js";
 import { TriggerSystem } from "./router/trigger-system.js";
 import { WorkersAvailable } from "./router/workers-available.js";
 import { OtlpExporter, type OtlpOptions } from "./telemetry/otlp-exporter.js";
@@ -248,7 +250,8 @@ export class Engine {
       crossing,
       engine: this.peer,
     };
-    const triggerMsgpack = new TriggerMsgpack({ ...this.triggers, metrics });
+    const triggerReview = new TriggerReview({ access, hooks, waiting: server.waiting });
+    const triggerMsgpack = new TriggerMsgpack({ ...this.triggers, review: triggerReview, workers, metrics });
     const msgpackControl = new MsgpackControl({ ...shared, triggers: triggerMsgpack, feeds: this.feeds });
     const streams = new Streams({ channels: this.channels, arena, metrics });
     const msgpackCheckpoint = new MsgpackCheckpoint(shared);
@@ -268,7 +271,14 @@ export class Engine {
       streams,
       access,
     );
-    const triggerJson = new TriggerJson({ ...this.triggers, workers, frames, metrics, log });
+    const triggerJson = new TriggerJson({
+      ...this.triggers,
+      review: triggerReview,
+      workers,
+      frames,
+      metrics,
+      log,
+    });
     this.triggers.binder.attach(triggerJson, triggerMsgpack);
     const jsonControl = new JsonControl({ ...shared, triggers: triggerJson });
     const enqueue = new Enqueue(calls, frames, this.peer, limits.callTimeoutMs);
@@ -295,7 +305,14 @@ export class Engine {
   #serveTriggerTypes(fires: TriggerFires, rows: FunctionRows, clock: Clock): void {
     const { functions, metrics } = this;
     const workersAvailable = new WorkersAvailable(fires);
-    this.#functionsAvailable = new FunctionsAvailable({ fires, functions, rows, clock, metrics });
+    this.#functionsAvailable = new FunctionsAvailable({
+      fires,
+      functions,
+      rows,
+      clock,
+      metrics,
+      ownerOf: (trigger) => this.workers.of(this.triggers.triggers.owner(trigger)),
+    });
     this.triggers.serve(workersAvailable);
     this.triggers.serve(this.#functionsAvailable);
     this.observe(workersAvailable);
@@ -415,8 +432,14 @@ export class Engine {
     this.serve(workerInfo(this.workers, this.functions, workerRows, functionRows, ofWorker));
     this.serve(listTriggerTypes(triggerRows));
     this.serve(triggerTypeInfo(types, this.workers, triggerRows));
-    this.serve(listTriggers(triggers, triggerRows));
-    this.serve(triggerInfo(triggers, triggerRows));
+    const maySee = (caller: Worker, trigger: number): boolean =>
+      this.access.verdictOfName(
+        caller.connection.index,
+        triggers.namespace(trigger),
+        triggers.functionId(trigger),
+      ) === Verdict.Allowed;
+    this.serve(listTriggers(triggers, triggerRows, maySee));
+    this.serve(triggerInfo(triggers, triggerRows, maySee));
     this.serve(registerTrigger(registrar));
     this.serve(unregisterTrigger(registrar));
     this.serve(registerWorker(this.workers, control, this.departures));

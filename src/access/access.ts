@@ -11,6 +11,7 @@ import { CloseCode, CodedError, ErrorCode } from "../protocol/error.js";
 import { ADMISSIONS_MAX, HOOK_TIMEOUT_MS, SESSION_DECISIONS_MAX } from "../protocol/limits.js";
 import { metadataOf } from "../registry/card.js";
 import type { Functions } from "../registry/functions.js";
+import { namespaceKey } from "../registry/names.js";
 import type { Connection } from "../transport/connection.js";
 import type { Guard, Server } from "../transport/server.js";
 import type { UpgradeRequest } from "../transport/upgrade-request.js";
@@ -152,6 +153,16 @@ export class Access implements Guard {
   verdictOfMissing(connection: number, namespace: string, id: string): Verdict {
     const session = this.sessionOf(connection);
     return session === null ? Verdict.Allowed : session.decide({ namespace, id, metadata: () => undefined });
+  }
+
+  /** What is decided about a name, registered or not. */
+  verdictOfName(connection: number, namespace: string, id: string): Verdict {
+    const { names, slots } = this.#context.functions;
+    const bytes = Buffer.from(id, "utf8");
+    const index = names.find(namespaceKey(namespace), bytes, 0, bytes.length);
+    return index === 0
+      ? this.verdictOfMissing(connection, namespace, id)
+      : this.verdict(connection, slots.handleOf(index));
   }
 
   /** A registered function in the eyes of rules, by index. */

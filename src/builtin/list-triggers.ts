@@ -5,13 +5,17 @@
 import { CodedError, ErrorCode } from "../protocol/error.js";
 import { byId, type TriggerRows } from "../registry/trigger-rows.js";
 import { TriggerState, type Triggers } from "../registry/triggers.js";
+import type { Worker } from "../registry/workers.js";
 import { type Builtin, objectInput, optionalBoolean, optionalString, requiredString } from "./builtin.js";
 
 const LIST = "engine::registered-triggers::list";
 const INFO = "engine::registered-triggers::info";
 const nullable = (type: string) => ({ type: [type, "null"] });
 
-export function listTriggers(triggers: Triggers, rows: TriggerRows): Builtin {
+/** Whether a session may know of a trigger: it may call its function. */
+export type MaySee = (caller: Worker, trigger: number) => boolean;
+
+export function listTriggers(triggers: Triggers, rows: TriggerRows, maySee: MaySee): Builtin {
   return {
     id: LIST,
     description:
@@ -32,14 +36,15 @@ export function listTriggers(triggers: Triggers, rows: TriggerRows): Builtin {
       properties: { registered_triggers: { type: "array" } },
       required: ["registered_triggers"],
     },
-    handle(input) {
+    handle(input, caller) {
       const fields = objectInput(LIST, input);
       const includeParked = optionalBoolean(LIST, fields, "include_parked");
       const passes = readFilter(fields, triggers, rows);
       const found: { trigger: number; id: string }[] = [];
       triggers.each((trigger) => {
         const isShown = includeParked ? triggers.state(trigger) !== TriggerState.Asked : rows.isLive(trigger);
-        if (isShown && passes(trigger)) found.push({ trigger, id: triggers.id(trigger) });
+        if (isShown && passes(trigger) && isVisible(caller, trigger, maySee))
+          found.push({ trigger, id: triggers.id(trigger) });
       });
       found.sort(byId);
       const texts = found.map(({ trigger }) => rows.summary(trigger, includeParked));
@@ -70,7 +75,11 @@ function readFilter(
   };
 }
 
-export function triggerInfo(triggers: Triggers, rows: TriggerRows): Builtin {
+function isVisible(caller: Worker | undefined, trigger: number, maySee: MaySee): boolean {
+  return caller === undefined || caller.session === null || maySee(caller, trigger);
+}
+
+export function triggerInfo(triggers: Triggers, rows: TriggerRows, maySee: MaySee): Builtin {
   return {
     id: INFO,
     description: "Tells everything about one trigger.",
@@ -80,7 +89,7 @@ export function triggerInfo(triggers: Triggers, rows: TriggerRows): Builtin {
       required: ["id"],
     },
     response_format: { type: "object" },
-    handle(input) {
+    handle(input, caller) {
       const fields = objectInput(INFO, input);
       const id = requiredString(INFO, fields, "id");
       const includeParked = optionalBoolean(INFO, fields, "include_parked");
@@ -88,7 +97,8 @@ export function triggerInfo(triggers: Triggers, rows: TriggerRows): Builtin {
       const isShown =
         trigger !== 0 &&
         (includeParked ? triggers.state(trigger) !== TriggerState.Asked : rows.isLive(trigger));
-      if (!isShown) throw new CodedError(ErrorCode.NotFound, `Trigger ${id} is not registered`);
+      if (!isShown || !isVisible(caller, trigger, maySee))
+        throw new CodedError(ErrorCode.NotFound, `Trigger ${id} is not registered`);
       return rows.detail(trigger, includeParked);
     },
   };

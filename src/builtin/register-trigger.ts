@@ -1,5 +1,6 @@
 // `engine::register_trigger` and `engine::unregister_trigger`: triggers that belong to nobody and outlive whoever asked for them.
 
+import { CodedError, ErrorCode } from "../protocol/error.js";
 import { DEFAULT_NAMESPACE } from "../registry/names.js";
 import type { TriggerRegistrar } from "../router/trigger-registrar.js";
 import {
@@ -32,11 +33,19 @@ export function registerTrigger(registrar: TriggerRegistrar): Builtin {
       required: ["trigger_type", "function_id"],
     },
     response_format: { type: "object", properties: { id: { type: "string" } }, required: ["id"] },
-    async handle(input, _caller, text) {
+    async handle(input, caller, text) {
       const fields = objectInput(REGISTER, input);
+      const session = caller?.session ?? null;
+      const type = requiredString(REGISTER, fields, "trigger_type");
+      const functionId = requiredString(REGISTER, fields, "function_id");
+      if (session !== null && !session.mayUseTriggerType(type))
+        throw new CodedError(
+          ErrorCode.Forbidden,
+          `trigger type '${type}' not allowed (add to allowed_trigger_types)`,
+        );
       const id = await registrar.registerForGood({
-        type: requiredString(REGISTER, fields, "trigger_type"),
-        functionId: requiredString(REGISTER, fields, "function_id"),
+        type,
+        functionId: session?.prefixed(functionId) ?? functionId,
         namespace: DEFAULT_NAMESPACE,
         home: DEFAULT_NAMESPACE,
         triggerNamespace: optionalString(REGISTER, fields, "trigger_namespace"),

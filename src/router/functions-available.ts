@@ -19,8 +19,9 @@ import {
   SNAPSHOT_PAUSE_MS_MIN,
 } from "../protocol/limits.js";
 import type { FunctionRow, FunctionRows } from "../registry/function-rows.js";
-import { summaryText } from "../registry/function-rows.js";
+import { isVisible, summaryText } from "../registry/function-rows.js";
 import { FunctionChange, type Functions } from "../registry/functions.js";
+import type { Worker } from "../registry/workers.js";
 import type { FireEvent, TriggerFires } from "./trigger-fires.js";
 import { jsonBytes } from "./trigger-values.js";
 import type { EngineTriggerType } from "./trigger-wire.js";
@@ -32,6 +33,8 @@ export interface FunctionsAvailableOptions {
   rows: FunctionRows;
   clock: Clock;
   metrics: Metrics;
+  /** The worker that registered a trigger, if it was one. */
+  ownerOf: (trigger: number) => Worker | undefined;
 }
 
 export class FunctionsAvailable implements EngineTriggerType {
@@ -41,6 +44,8 @@ export class FunctionsAvailable implements EngineTriggerType {
   readonly #subscribers = new Set<number>();
   /** Subscribers that have not got the latest state: new ones, and those that did not keep up. */
   readonly #behind = new Set<number>();
+  /** Subscribers with a session: each gets a snapshot of what it may see. */
+  readonly #guarded = new Map<number, Worker>();
   /** What changed since the last push, by namespace and id; what came and went is in it no more. */
   readonly #changes = new Map<string, FunctionChange>();
   #isTimed = false;
@@ -52,12 +57,15 @@ export class FunctionsAvailable implements EngineTriggerType {
   bound(trigger: number): void {
     this.#subscribers.add(trigger);
     this.#behind.add(trigger);
+    const owner = this.#o.ownerOf(trigger);
+    if (owner !== undefined && owner.session !== null) this.#guarded.set(trigger, owner);
     this.#wake();
   }
 
   unbound(trigger: number): void {
     this.#subscribers.delete(trigger);
     this.#behind.delete(trigger);
+    this.#guarded.delete(trigger);
     if (this.#subscribers.size === 0) this.#changes.clear();
   }
 
@@ -81,9 +89,8 @@ export class FunctionsAvailable implements EngineTriggerType {
     this.#isTimed = false;
     const due = this.#changes.size > 0 ? this.#subscribers : this.#behind;
     if (due.size === 0) return;
-    const event = this.#snapshot();
-    const pauseMs = pauseAfter(event.json.length * due.size);
-    const late = this.#o.fires.fireAll(due, event, false);
+    const { late, bytes } = this.#guarded.size === 0 ? this.#fireAll(due) : this.#fireApart(due);
+    const pauseMs = pauseAfter(bytes);
     this.#changes.clear();
     this.#behind.clear();
     for (const trigger of late) this.#behind.add(trigger);
@@ -91,9 +98,29 @@ export class FunctionsAvailable implements EngineTriggerType {
     this.#o.clock.after(pauseMs, this.#push);
   };
 
-  #snapshot(): FireEvent {
+  #fireAll(
+    due: ReadonlySet<number> | readonly number[],
+    subscriber?: Worker,
+  ): { late: number[]; bytes: number } {
+    const event = this.#snapshot(subscriber);
+    const count = "size" in due ? due.size : due.length;
+    return { late: this.#o.fires.fireAll(due, event, false), bytes: event.json.length * count };
+  }
+
+  /** One snapshot for all who may see everything, one for each who may not. */
+  #fireApart(due: ReadonlySet<number>): { late: number[]; bytes: number } {
+    const open = [...due].filter((trigger) => !this.#guarded.has(trigger));
+    const told = open.length === 0 ? [] : [this.#fireAll(open)];
+    for (const trigger of due) {
+      const subscriber = this.#guarded.get(trigger);
+      if (subscriber !== undefined) told.push(this.#fireAll([trigger], subscriber));
+    }
+    return { late: told.flatMap(({ late }) => late), bytes: told.reduce((sum, { bytes }) => sum + bytes, 0) };
+  }
+
+  #snapshot(subscriber: Worker | undefined): FireEvent {
     const { rows, metrics } = this.#o;
-    const all = rows.all();
+    const all = rows.all().filter((row) => isVisible(row, subscriber));
     metrics.add(Metric.snapshots_serialised);
     const json = snapshotBytes(all);
     if (json.isAbridged) metrics.add(Metric.snapshots_abridged);

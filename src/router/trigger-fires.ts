@@ -114,7 +114,7 @@ export class TriggerFires {
   }
 
   #fireJson(to: Connection, trigger: number, event: FireEvent): void {
-    const head = this.#head(trigger);
+    const head = this.#head(to, trigger);
     const tail = this.#tail(trigger);
     const isShared =
       event.json.length >= SHARED_BYTES_MIN && head.length <= HEAD_BYTES_MAX && tail.length <= TAIL_BYTES_MAX;
@@ -139,11 +139,14 @@ export class TriggerFires {
     to.outbox.sendFrom(payloadAt - head.length, payloadAt + event.json.length + tail.length);
   }
 
-  #head(trigger: number): Uint8Array {
-    const { frames, triggers } = this.#o;
+  /** The id is told without the prefix that the worker does not know of. */
+  #head(to: Connection, trigger: number): Uint8Array {
+    const { frames, triggers, workers } = this.#o;
+    const prefix = workers.of(to.index)?.session?.rights.prefix ?? null;
+    const id = triggers.functionId(trigger).slice(prefix === null ? 0 : prefix.length + "::".length);
     const suffix = Buffer.from(frames.suffix).toString("latin1");
     return jsonBytes(
-      `{"type":"invokefunction","invocation_id":"00000000${suffix}","function_id":${JSON.stringify(triggers.functionId(trigger))},"data":`,
+      `{"type":"invokefunction","invocation_id":"00000000${suffix}","function_id":${JSON.stringify(id)},"data":`,
     );
   }
 

@@ -15,6 +15,7 @@ import type { Connection } from "../transport/connection.js";
 import type { JsonEnvelope } from "./json-envelope.js";
 import type { JsonFrames } from "./json-frames.js";
 import type { TriggerRegistrar } from "./trigger-registrar.js";
+import type { TriggerReview, TypeRequest } from "./trigger-review.js";
 import type { TriggerNews, TriggerWire } from "./trigger-wire.js";
 
 export type EnvelopeReader = Pick<JsonEnvelope, "isAbsent" | "isString" | "string" | "json">;
@@ -23,6 +24,7 @@ export interface TriggerJsonOptions {
   triggers: Triggers;
   types: TriggerTypes;
   registrar: TriggerRegistrar;
+  review: TriggerReview;
   workers: Workers;
   frames: JsonFrames;
   metrics: Metrics;
@@ -60,17 +62,44 @@ export class TriggerJson implements TriggerWire {
     if (id === undefined || !keys.every((key) => envelope.isAbsent(key) || envelope.isString(key)))
       return false;
     const namespace = envelope.string(EnvelopeKey.namespace);
-    try {
-      this.#o.registrar.registerType(from, namespace, id, readCard(envelope));
-    } catch (cause) {
-      this.#typeRefused(from, id, cause);
-    }
+    const enter = ([type]: TypeRequest[]): void => {
+      if (type !== undefined) this.#o.registrar.registerType(from, type.namespace, type.id, type.card);
+    };
+    const refused = (cause: unknown): void => this.#typeRefused(from, id, cause);
+    this.#reviewed(
+      from,
+      () => this.#o.review.types(from, [{ id, namespace, card: readCard(envelope) }]),
+      enter,
+      refused,
+    );
     return true;
+  }
+
+  /** Has somebody look at what is asked for, where somebody has to, and then enters it. */
+  #reviewed<Asked>(
+    from: Worker,
+    review: () => Asked | Promise<Asked>,
+    enter: (asked: Asked) => void,
+    refused: (cause: unknown) => void,
+  ): void {
+    try {
+      const asked = review();
+      if (!(asked instanceof Promise)) return enter(asked);
+      const isHere = (): boolean => this.#o.workers.of(from.connection.index) === from;
+      const entered = asked.then((ready) => (isHere() ? enter(ready) : undefined));
+      this.#o.review.wait(
+        from,
+        entered.catch((cause: unknown) => refused(cause)),
+      );
+    } catch (cause) {
+      refused(cause);
+    }
   }
 
   /** There is no answer for a type in the protocol: a log line, and a frame of a type that SDKs ignore. */
   #typeRefused(from: Worker, id: string, cause: unknown): void {
     if (!(cause instanceof CodedError)) throw cause;
+    if (!from.connection.isOpen) return;
     const { frames, log, metrics } = this.#o;
     const { code, message } = cause;
     metrics.add(Metric.registrations_refused);
@@ -81,16 +110,18 @@ export class TriggerJson implements TriggerWire {
   #register(from: Worker, envelope: EnvelopeReader): boolean {
     const request = readTrigger(from, envelope);
     if (request === undefined) return false;
-    try {
-      this.#o.registrar.register(request, from);
-    } catch (cause) {
-      this.#refused(from, request, cause);
-    }
+    this.#reviewed(
+      from,
+      () => this.#o.review.trigger(from, request),
+      (asked) => this.#o.registrar.register(asked, from),
+      (cause) => this.#refused(from, request, cause),
+    );
     return true;
   }
 
   #refused(from: Worker, request: TriggerRequest, cause: unknown): void {
     if (!(cause instanceof CodedError)) throw cause;
+    if (!from.connection.isOpen) return;
     this.#o.metrics.add(Metric.triggers_refused);
     const { id, type, functionId } = request;
     this.#o.log.debug(

@@ -10,9 +10,10 @@ import { pack } from "../protocol/msgpack/general.js";
 import { Kind } from "../protocol/msgpack/records.js";
 import type { TriggerTypes } from "../registry/trigger-types.js";
 import { REASON_NAMES, type TriggerRequest, TriggerState, type Triggers } from "../registry/triggers.js";
-import type { Worker } from "../registry/workers.js";
+import type { Worker, Workers } from "../registry/workers.js";
 import type { Connection } from "../transport/connection.js";
 import type { TriggerRegistrar } from "./trigger-registrar.js";
+import type { TriggerReview, TypeRequest } from "./trigger-review.js";
 import { jsonOf, msgpackBytes } from "./trigger-values.js";
 import type { TriggerNews, TriggerWire } from "./trigger-wire.js";
 
@@ -20,6 +21,8 @@ export interface TriggerMsgpackOptions {
   triggers: Triggers;
   types: TriggerTypes;
   registrar: TriggerRegistrar;
+  review: TriggerReview;
+  workers: Workers;
   metrics: Metrics;
 }
 
@@ -77,20 +80,21 @@ export class TriggerMsgpack implements TriggerWire {
     const request = cursor.uint("request");
     this.#carryOut(from, request, () => {
       const count = this.#openList(cursor, "types");
-      for (let position = 0; position < count; position++) this.#registerType(from, position);
-      send(from.connection, [Kind.TriggerType, request, count]);
+      const asked = Array.from({ length: count }, (_, position) => this.#readType(position));
+      const reviewed = this.#o.review.types(from, asked);
+      if (reviewed instanceof Promise)
+        this.#later(from, request, reviewed, (types) => this.#enterTypes(from, request, types));
+      else this.#enterTypes(from, request, reviewed);
     });
   }
 
-  #registerType(from: Worker, position: number): void {
-    const item = this.#item;
-    this.#list.raw();
-    const what = (name: string): string => `${name} of type ${position}`;
-    if (item.open(this.#list.bytes, this.#list.start) < 1)
-      throw new ElementError(`type ${position} must be an array that begins with an id`);
-    const id = text(item, what("id"));
-    const card = readCard(item, what);
-    const namespace = optionalText(item, what("namespace"));
+  #enterTypes(from: Worker, request: number, types: readonly TypeRequest[]): void {
+    for (let position = 0; position < types.length; position++)
+      this.#enterType(from, types[position]!, position);
+    send(from.connection, [Kind.TriggerType, request, types.length]);
+  }
+
+  #enterType(from: Worker, { id, namespace, card }: TypeRequest, position: number): void {
     try {
       this.#o.registrar.registerType(from, namespace, id, card);
     } catch (cause) {
@@ -98,6 +102,34 @@ export class TriggerMsgpack implements TriggerWire {
         ? new CodedError(cause.code, `type ${position}, ${id}: ${cause.message}`)
         : cause;
     }
+  }
+
+  /** Enters what somebody has looked at; nothing more of the connection is handled until then. */
+  #later<Asked>(from: Worker, request: number, asked: Promise<Asked>, enter: (asked: Asked) => void): void {
+    const { workers, review } = this.#o;
+    const { connection } = from;
+    const isHere = (): boolean => workers.of(connection.index) === from;
+    const entered = asked.then(
+      (ready) => (isHere() ? this.#carryOut(from, request, () => enter(ready)) : undefined),
+      (cause: unknown) => {
+        const fail = (): never => {
+          throw cause;
+        };
+        if (isHere()) this.#carryOut(from, request, fail);
+      },
+    );
+    review.wait(from, entered);
+  }
+
+  #readType(position: number): TypeRequest {
+    const item = this.#item;
+    this.#list.raw();
+    const what = (name: string): string => `${name} of type ${position}`;
+    if (item.open(this.#list.bytes, this.#list.start) < 1)
+      throw new ElementError(`type ${position} must be an array that begins with an id`);
+    const id = text(item, what("id"));
+    const card = readCard(item, what);
+    return { id, namespace: optionalText(item, what("namespace")), card };
   }
 
   #unregisterTypes(from: Worker, cursor: Cursor): void {
@@ -126,11 +158,17 @@ export class TriggerMsgpack implements TriggerWire {
   #register(from: Worker, cursor: Cursor): void {
     const request = cursor.uint("request");
     this.#carryOut(from, request, () => {
-      const asked = this.#readTrigger(from, cursor);
-      this.#isAnswering = true;
-      this.#o.registrar.register(asked, from);
-      this.#tellState(from.connection, request, asked.id);
+      const reviewed = this.#o.review.trigger(from, this.#readTrigger(from, cursor));
+      if (reviewed instanceof Promise)
+        this.#later(from, request, reviewed, (asked) => this.#enterTrigger(from, request, asked));
+      else this.#enterTrigger(from, request, reviewed);
     });
+  }
+
+  #enterTrigger(from: Worker, request: number, asked: TriggerRequest): void {
+    this.#isAnswering = true;
+    this.#o.registrar.register(asked, from);
+    this.#tellState(from.connection, request, asked.id);
   }
 
   #unregister(from: Worker, cursor: Cursor): void {
