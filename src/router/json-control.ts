@@ -237,10 +237,7 @@ export class JsonControl {
     }
   }
 
-  /** Rights do not reach triggers yet, so a session with rights has none here: better nothing than too much. */
   #aboutTrigger(worker: Worker, type: number, envelope: EnvelopeReader): void {
-    if (worker.session !== null)
-      return this.#dropped(worker, "triggers are closed to sessions with access rules");
     if (!this.#o.triggers.received(worker, type, envelope))
       this.#dropped(worker, "a frame about a trigger with a missing field or one of a wrong type");
   }

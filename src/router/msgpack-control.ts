@@ -36,9 +36,6 @@ import { type Entry, prefixedId, reviewEntries } from "./msgpack-review.js";
 import type { TriggerMsgpack } from "./trigger-msgpack.js";
 
 const PROTOCOL_VERSION = 1;
-/** The record kinds of triggers and of the feed; PROTOCOL.md. */
-const TRIGGERS_AND_FEED_FIRST = 26;
-const TRIGGERS_AND_FEED_LAST = 36;
 const CAPABILITIES = ["shared", "cast_all", "cancel", "streams", "triggers", "watch"];
 const RegisterMode = { Add: 0, Replace: 1 } as const;
 
@@ -192,15 +189,6 @@ export class MsgpackControl {
 
   #other(from: Connection, kind: number, cursor: Cursor): void {
     const worker = this.#o.workers.of(from.index);
-    const isTrigger = kind >= TRIGGERS_AND_FEED_FIRST && kind <= TRIGGERS_AND_FEED_LAST;
-    // Rights do not reach triggers and the feed yet, so a session with rights has none here: better nothing than too much.
-    if (isTrigger && worker !== undefined && worker.session !== null)
-      return this.refuse(
-        from,
-        null,
-        ErrorCode.Forbidden,
-        "triggers and the feed are closed to sessions with access rules",
-      );
     if (worker !== undefined && this.#o.triggers.record(worker, kind, cursor)) return;
     if (kind === Kind.Watch && this.#o.access.restricted[from.index] !== 0)
       return this.refuse(
