@@ -142,10 +142,12 @@ export class Channel {
     this.#list();
   }
 
-  /** The source ends with an error of its own: as {@link sourceEnded}, but nothing is kept for a reader that has not come. */
+  /** The source ends with an error of its own: as {@link sourceEnded}, but a reader that has not come is kept the error only. */
   sourceFailed(ending: Ending): void {
     this.sourceEnded(ending);
-    if (!this.#taken.read) this.#finish(ending);
+    if (this.#taken.read || this.#isOver) return;
+    this.#dropQueue();
+    this.#shared.keepFailed(this);
   }
 
   /** The sink has room again: it gets what waits at once. */
@@ -233,8 +235,7 @@ export class Channel {
   #finish(ending: Ending): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#shared.queuedBytes -= this.#queue.bytes;
-    this.#queue.clear();
+    this.#dropQueue();
     this.#shared.forget(this);
     const source = this.#source;
     const sink = this.#sink;
@@ -242,6 +243,11 @@ export class Channel {
     this.#sink = null;
     source?.end(ending);
     sink?.end(ending);
+  }
+
+  #dropQueue(): void {
+    this.#shared.queuedBytes -= this.#queue.bytes;
+    this.#queue.clear();
   }
 
   #list(): void {

@@ -8,7 +8,7 @@ import type { Clock } from "../clock.js";
 import type { Logger } from "../log.js";
 import { Metric, type Metrics } from "../metrics.js";
 import { CodedError, ErrorCode } from "../protocol/error.js";
-import type { ChannelLimits } from "../protocol/limits.js";
+import { CHANNELS_FAILED_MAX, type ChannelLimits } from "../protocol/limits.js";
 import { Channel } from "./channel.js";
 
 export interface ChannelsOptions {
@@ -27,6 +27,8 @@ export interface ChannelShared {
   queuedBytes: number;
   /** Has {@link Channel.flush} called at the end of this turn. */
   list(channel: Channel): void;
+  /** Nothing is left in it but the error that its reader, who has not come, is to be told. */
+  keepFailed(channel: Channel): void;
   /** The channel is over. */
   forget(channel: Channel): void;
 }
@@ -39,6 +41,8 @@ export class Channels implements ChannelShared {
   readonly #clock: Clock;
   readonly #byId = new Map<string, Channel>();
   readonly #stopSweeping: () => void;
+  /** Those of {@link keepFailed}, oldest first. */
+  readonly #failed = new Set<Channel>();
   #dirty: Channel[] = [];
 
   constructor({ limits, clock, metrics, log }: ChannelsOptions) {
@@ -95,7 +99,14 @@ export class Channels implements ChannelShared {
     this.#dirty.push(channel);
   }
 
+  keepFailed(channel: Channel): void {
+    this.#failed.add(channel);
+    if (this.#failed.size <= CHANNELS_FAILED_MAX) return;
+    for (const oldest of this.#failed) return oldest.sweep();
+  }
+
   forget(channel: Channel): void {
+    this.#failed.delete(channel);
     if (this.#byId.delete(channel.id)) this.metrics.add(Metric.channels_ended);
   }
 

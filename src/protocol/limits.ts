@@ -80,6 +80,9 @@ export const STREAM_SOCKET_BYTES_MAX = 2 * CHUNK_BYTES_MAX;
 /** Streams that one connection may have open. */
 export const STREAMS_OPEN_MAX = 1_024;
 
+/** Channels that failed before their reader came and that are kept to tell it why; the oldest go. Readers come within a call's way, so a few would do. */
+export const CHANNELS_FAILED_MAX = 1_024;
+
 /** The bounds of channels. */
 export interface ChannelLimits {
   /** Channels at once. */

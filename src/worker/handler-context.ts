@@ -45,7 +45,7 @@ export class HandlerContext implements Context {
     return this.#passed?.key;
   }
 
-  // Handlers like to take their context apart, so these two must work without it: made when asked for, not per call.
+  // Handlers like to take their context apart, so these must work without it: made when asked for, not per call.
 
   get call(): Calling["call"] {
     return (id, data, options) => this.#call(id, data, options);
@@ -53,6 +53,18 @@ export class HandlerContext implements Context {
 
   get cast(): Calling["cast"] {
     return (id, data, options) => this.#calling.cast(id, data, { ...this.#trace(), ...options });
+  }
+
+  get offer(): Calling["offer"] {
+    return (stream) => this.#calling.offer(stream);
+  }
+
+  get readable(): Calling["readable"] {
+    return (ref) => this.#calling.readable(ref);
+  }
+
+  get writable(): Calling["writable"] {
+    return (ref) => this.#calling.writable(ref);
   }
 
   /** Nobody waits for the answer any more. */

@@ -6,6 +6,10 @@ export const Kind = {
   Error: 3,
   Cancel: 4,
   Cast: 5,
+  Chunk: 6,
+  Credit: 7,
+  End: 8,
+  Open: 9,
   Hello: 16,
   Welcome: 17,
   Register: 18,
@@ -26,6 +30,11 @@ export const Kind = {
   Changes: 34,
   Unwatch: 35,
 } as const;
+
+export const ChunkFlag = { Text: 1 } as const;
+
+/** Bytes of a chunk besides what it carries: they count against the stream's credit, too. */
+export const CHUNK_OVERHEAD = 17;
 
 /** The WebSocket sub-protocol that chooses this wire. */
 export const SUBPROTOCOL = "tercet.msgpack.v1";

@@ -50,3 +50,7 @@ export const CLOSE_TIMEOUT_MS_DEFAULT = 10_000;
 
 /** The other side has this long to answer a close before the socket is dropped. */
 export const CLOSE_HANDSHAKE_MS_MAX = 1_000;
+
+/** Until `welcome` says better: what a stream's writer may send before it is granted more, and how much of it one chunk may carry. */
+export const STREAM_CREDIT_BYTES_DEFAULT = 262_144;
+export const CHUNK_BYTES_MAX_DEFAULT = 65_536;

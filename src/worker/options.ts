@@ -3,6 +3,7 @@
 import type { WorkerError } from "./errors.js";
 import type { ReconnectOptions } from "./reconnect.js";
 import type { JsonSchema, StandardSchema, ToJsonSchema } from "./schema.js";
+import type { ChannelRef, StreamPart } from "./streams.js";
 import type { TriggerState } from "./trigger.js";
 
 export interface ConnectOptions {
@@ -86,6 +87,11 @@ export interface CallOptions extends SendOptions {
   timeoutMs?: number;
   /** Aborting it ends the call with CancelledError and tells the executor. */
   signal?: AbortSignal;
+  /**
+   * Streams beside the payload: `data` (an object, or nothing) gets for each name the ref of its other end. A ReadableStream is sent to the executor, which
+   * reads it; a WritableStream receives what the executor writes. They may go on after the answer, and fail when the call does.
+   */
+  streams?: Readonly<Record<string, ReadableStream<StreamPart> | WritableStream<StreamPart>>>;
 }
 
 export interface CastOptions extends SendOptions {
@@ -107,6 +113,18 @@ export interface Calling {
    * here: no connection, and none may wait or too many do. Throws PayloadError for a value that cannot be sent.
    */
   cast(id: string, data?: unknown, options?: CastOptions): boolean;
+
+  /**
+   * Gives a ref to put anywhere in a payload or an answer. Whoever takes it reads what the ReadableStream gives, or writes to the
+   * WritableStream, once; worker SDKs of other wires see it as a channel. Throws ConnectionLostError without a connection.
+   */
+  offer(stream: ReadableStream<StreamPart> | WritableStream<StreamPart>): ChannelRef;
+
+  /** The stream behind a ref with direction "read". It fails with a CallError (`channel_not_found`, `stream_broken`, … or its writer's code). */
+  readable(ref: ChannelRef): ReadableStream<StreamPart>;
+
+  /** The stream behind a ref with direction "write". Bytes are cut as need be; a string is one message of at most 64 KiB. */
+  writable(ref: ChannelRef): WritableStream<StreamPart>;
 }
 
 /** What a handler knows about the call it serves. Calls made through it inherit time, trace and cancellation. */

@@ -6,7 +6,7 @@
 // the receiver's to keep. Mirror: record-writer.ts.
 
 import { RecordError } from "./errors.js";
-import { Kind } from "./kind.js";
+import { CHUNK_OVERHEAD, Kind } from "./kind.js";
 import { ValueReader } from "./value-reader.js";
 
 /**
@@ -19,6 +19,8 @@ export interface RecordReceiver {
   onResult(call: number, frame: Uint8Array, start: number, end: number): void;
   onError(call: number, frame: Uint8Array, start: number, end: number): void;
   onCancel(ticket: number): void;
+  /** A chunk in canonical form; one in another encoding is an {@link onControl}. */
+  onChunk(stream: number, flags: number, bytes: Uint8Array): void;
   /** Any other known record, its elements decoded; the kind is the first. */
   onControl(elements: readonly unknown[]): void;
 }
@@ -74,7 +76,22 @@ export class RecordReader {
     if (size >= 23 && frame[at] === 0x97 && frame[at + 1] === Kind.Call && canonicalCall(frame, at)) {
       return this.#canonicalCall(frame, at);
     }
+    if (
+      size >= CHUNK_OVERHEAD &&
+      frame[at] === 0x94 &&
+      frame[at + 1] === Kind.Chunk &&
+      canonicalChunk(frame, at)
+    )
+      return this.#chunk(frame, at);
     return this.#general(frame, at);
+  }
+
+  #chunk(frame: Uint8Array, at: number): number {
+    const start = at + CHUNK_OVERHEAD;
+    const end = start + uint32(frame, at + 13);
+    if (end > frame.length) throw new RecordError("A record is cut short");
+    this.#receiver.onChunk(uint32(frame, at + 3), uint32(frame, at + 8), frame.subarray(start, end));
+    return end;
   }
 
   #answer(frame: Uint8Array, at: number, kind: number): number {
@@ -176,6 +193,10 @@ function canonicalCall(frame: Uint8Array, at: number): boolean {
   return (
     frame[at + 2] === 0xce && frame[at + 7] === 0xce && frame[at + 12] === 0xce && frame[at + 17] === 0xce
   );
+}
+
+function canonicalChunk(frame: Uint8Array, at: number): boolean {
+  return frame[at + 2] === 0xce && frame[at + 7] === 0xce && frame[at + 12] === 0xc6;
 }
 
 function uint32(bytes: Uint8Array, at: number): number {

@@ -81,6 +81,27 @@ export class RecordWriter {
     this.#writing = false;
   }
 
+  /** `bytes` are copied. */
+  chunk(stream: number, flags: number, bytes: Uint8Array): void {
+    const offset = this.#begin();
+    this.#head(0x94, Kind.Chunk, stream);
+    this.#uint32(flags);
+    const { out } = this;
+    out.reserve(5 + bytes.length);
+    out.bytes[out.position] = 0xc6;
+    out.view.setUint32(out.position + 1, bytes.length);
+    out.bytes.set(bytes, out.position + 5);
+    out.position += 5 + bytes.length;
+    this.#end(offset);
+  }
+
+  credit(stream: number, bytes: number): void {
+    this.#begin();
+    this.#head(0x93, Kind.Credit, stream);
+    this.#uint32(bytes);
+    this.#writing = false;
+  }
+
   /** Any other record, as plain msgpack. */
   control(elements: readonly unknown[]): void {
     const offset = this.#begin();

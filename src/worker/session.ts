@@ -17,6 +17,7 @@ import { Backoff, type ReconnectOptions } from "./reconnect.js";
 import type { IncomingCall } from "./record-reader.js";
 import type { Registrations } from "./registrations.js";
 import type { OpenSocket, SocketOptions } from "./socket.js";
+import type { Streams } from "./streams.js";
 import { readWelcome, type Welcome } from "./welcome.js";
 
 export type SessionState = "connecting" | "connected" | "reconnecting" | "closing" | "closed";
@@ -37,6 +38,7 @@ export interface SessionParts {
   readonly registrations: Registrations;
   /** Parts with a conversation of their own: triggers. */
   readonly controls: readonly ControlPart[];
+  readonly streams: Streams;
   /** The session has ended for good. */
   readonly onEnd: () => void;
 }
@@ -153,7 +155,9 @@ export class Session implements ConnectionEvents {
     registrations.disconnect();
     for (const part of this.#parts.controls) part.disconnect();
     handlers.disconnect();
-    caller.disconnect(`close ${code}${reason && `, ${reason}`}`);
+    const why = `close ${code}${reason && `, ${reason}`}`;
+    caller.disconnect(why);
+    this.#parts.streams.disconnect(why);
     this.#withdrawn?.resolve();
     this.#withdrawn = undefined;
     if (this.state === "connected") this.#options.onEvent({ type: "disconnected", code, reason });
@@ -186,9 +190,19 @@ export class Session implements ConnectionEvents {
     this.#parts.caller.onError(call, frame, start, end);
   }
 
+  onChunk(stream: number, flags: number, bytes: Uint8Array): void {
+    this.#parts.streams.onChunk(stream, flags, bytes);
+  }
+
   onControl(elements: readonly unknown[]): void {
     const [kind, first, second, third] = elements;
     switch (kind) {
+      case Kind.Chunk:
+        return this.#parts.streams.onChunk(Number(first), Number(second), bytesOf(third));
+      case Kind.Credit:
+        return this.#parts.streams.onCredit(Number(first), Number(second));
+      case Kind.End:
+        return this.#parts.streams.onEnd(Number(first), textOf(second), textOf(third) ?? "");
       case Kind.Welcome:
         return this.#onWelcome(readWelcome(first));
       case Kind.Registered:
@@ -220,6 +234,7 @@ export class Session implements ConnectionEvents {
     this.state = "connected";
     this.#backoff.reset();
     connection.writer.frameBytesMax = welcome.limits.frameBytesMax;
+    this.#parts.streams.connect(connection, welcome.limits);
     this.#parts.caller.connect(connection, welcome.limits);
     this.#options.onEvent({ type: "connected", worker: welcome.worker, engine: welcome.engine });
     this.#opened?.resolve();
@@ -298,4 +313,8 @@ export class Session implements ConnectionEvents {
 function bytesOf(value: unknown): Uint8Array {
   if (value instanceof Uint8Array) return value;
   throw new RecordError("An element is not a bin");
+}
+
+function textOf(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
 }

@@ -4,7 +4,9 @@ import { RecordError } from "./errors.js";
 import {
   CALLS_OPEN_MAX,
   CALLS_OPEN_MAX_DEFAULT,
+  CHUNK_BYTES_MAX_DEFAULT,
   FRAME_BYTES_MAX_DEFAULT,
+  STREAM_CREDIT_BYTES_DEFAULT,
   TIMEOUT_MS_DEFAULT,
 } from "./limits.js";
 
@@ -24,6 +26,8 @@ export interface WelcomeLimits {
   readonly frameBytesMax: number;
   readonly callsOpenMax: number;
   readonly timeoutMsDefault: number;
+  readonly streamCreditBytes: number;
+  readonly chunkBytesMax: number;
 }
 
 type Members = Readonly<Record<string, unknown>>;
@@ -42,6 +46,8 @@ export function readWelcome(map: unknown): Welcome {
       frameBytesMax: positive(limits["frame_bytes_max"], FRAME_BYTES_MAX_DEFAULT),
       callsOpenMax: Math.min(positive(limits["calls_open_max"], CALLS_OPEN_MAX_DEFAULT), CALLS_OPEN_MAX),
       timeoutMsDefault: positive(limits["timeout_ms_default"], TIMEOUT_MS_DEFAULT),
+      streamCreditBytes: positive(limits["stream_credit_bytes"], STREAM_CREDIT_BYTES_DEFAULT),
+      chunkBytesMax: positive(limits["chunk_bytes_max"], CHUNK_BYTES_MAX_DEFAULT),
     },
   };
 }

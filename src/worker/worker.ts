@@ -3,7 +3,7 @@
 // It only puts the parts together: caller.ts, handlers.ts, registrations.ts over session.ts.
 
 import { Caller } from "./caller.js";
-import { WorkerClosedError } from "./errors.js";
+import { PayloadError, WorkerClosedError } from "./errors.js";
 import { Handlers } from "./handlers.js";
 import { CLOSE_TIMEOUT_MS_DEFAULT } from "./limits.js";
 import type { Calling, CallOptions, CastOptions, CloseOptions, Handler, RegisterOptions } from "./options.js";
@@ -11,6 +11,7 @@ import { type Registration, Registrations } from "./registrations.js";
 import { checkOf, jsonSchemaOf, type ToJsonSchema } from "./schema.js";
 import { Session, type SessionOptions, type SessionState } from "./session.js";
 import type { OpenSocket } from "./socket.js";
+import { type ChannelRef, type Offered, type StreamPart, Streams } from "./streams.js";
 import type { Trigger, TriggerOptions } from "./trigger.js";
 import { ProvidedType, type TriggerTypeHandler, type TriggerTypeOptions } from "./trigger-types.js";
 import { Triggers } from "./triggers.js";
@@ -31,6 +32,7 @@ export class Worker implements Calling {
   readonly #registrations: Registrations;
   readonly #triggers: Triggers;
   readonly #watches: Watches;
+  readonly #streams: Streams;
   readonly #session: Session;
   #idle: (() => void) | undefined;
   #closing: Promise<void> | undefined;
@@ -48,11 +50,13 @@ export class Worker implements Calling {
     );
     this.#triggers = new Triggers(onEvent);
     this.#watches = new Watches(onEvent, () => this.#session.touch());
+    this.#streams = new Streams(ended);
     this.#session = new Session(openSocket, options, {
       caller: this.#caller,
       handlers: this.#handlers,
       registrations: this.#registrations,
       controls: [this.#triggers, this.#watches],
+      streams: this.#streams,
       onEnd: () => this.#end(),
     });
   }
@@ -176,8 +180,24 @@ export class Worker implements Calling {
 
   call<Result = unknown>(id: string, data?: unknown, options?: CallOptions): Promise<Result> {
     if (this.#registrations.unsent) this.#session.flushRegistrations();
+    const answer =
+      options?.streams === undefined
+        ? this.#caller.call(id, data, options)
+        : this.#callWithStreams(id, data, options, options.streams);
     // The answer's type is the caller's word; see Calling.
-    return this.#caller.call(id, data, options) as Promise<Result>;
+    return answer as Promise<Result>;
+  }
+
+  offer(stream: ReadableStream<StreamPart> | WritableStream<StreamPart>): ChannelRef {
+    return this.#streams.offer(stream).ref;
+  }
+
+  readable(ref: ChannelRef): ReadableStream<StreamPart> {
+    return this.#streams.readable(ref);
+  }
+
+  writable(ref: ChannelRef): WritableStream<StreamPart> {
+    return this.#streams.writable(ref);
   }
 
   cast(id: string, data?: unknown, options?: CastOptions): boolean {
@@ -200,6 +220,30 @@ export class Worker implements Calling {
 
   #checkOpen(): void {
     if (this.state === "closing" || this.state === "closed") throw new WorkerClosedError();
+  }
+
+  /** The streams go with the call: what its failure leaves is ended. */
+  async #callWithStreams(
+    id: string,
+    data: unknown,
+    options: CallOptions,
+    streams: NonNullable<CallOptions["streams"]>,
+  ): Promise<unknown> {
+    if (data !== undefined && data !== null && (typeof data !== "object" || Array.isArray(data)))
+      throw new PayloadError("payload_unencodable", "The data of a call with streams must be an object");
+    const offered: Offered[] = [];
+    try {
+      const refs: Record<string, ChannelRef> = {};
+      for (const [name, stream] of Object.entries(streams)) {
+        const one = this.#streams.offer(stream);
+        offered.push(one);
+        refs[name] = one.ref;
+      }
+      return await this.#caller.call(id, { ...data, ...refs }, options);
+    } catch (error) {
+      for (const one of offered) one.fail(error);
+      throw error;
+    }
   }
 
   async #close(timeoutMs: number): Promise<void> {
@@ -227,7 +271,13 @@ export class Worker implements Calling {
   }
 
   #settled(): void {
-    if (this.#idle !== undefined && this.#caller.open === 0 && this.#handlers.running === 0) this.#idle();
+    if (
+      this.#idle !== undefined &&
+      this.#caller.open === 0 &&
+      this.#handlers.running === 0 &&
+      this.#streams.open === 0
+    )
+      this.#idle();
   }
 
   #end(): void {

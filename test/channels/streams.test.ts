@@ -5,6 +5,7 @@ import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import {
   CHANNEL_LIMITS,
+  CHANNELS_FAILED_MAX,
   CHUNK_BYTES_MAX,
   STREAM_CREDIT_BYTES,
   STREAM_SOCKET_BYTES_MAX,
@@ -255,16 +256,22 @@ test("ends: an error, a reader that wants no more, a connection that is gone", a
   assert.equal(engine.stats().channelsOpen, 0);
 });
 
-test("a stream that fails before anybody reads it leaves nothing behind", async (t) => {
+test("of a stream that fails before its reader comes the error is kept, and of the latest only", async (t) => {
   const { msgpack, engine } = await testEngine(t);
   const writer = await msgpack();
-  for (let stream = 1; stream <= 100; stream++) {
-    open(writer, stream, draw(), WRITE, 0, NEW);
+  let drawn = draw();
+  for (let stream = 1; stream <= CHANNELS_FAILED_MAX + 100; stream++) {
+    drawn = draw();
+    open(writer, stream, drawn, WRITE, 0, NEW);
     writer.sendBytes(canonicalChunk(stream, 0, Buffer.from("for nobody")));
     writer.send([8, stream, "call_failed", "function_not_found"]);
   }
   assert.deepEqual(await writer.drain(), []);
-  assert.deepEqual([engine.stats().channelsOpen, engine.channels.queuedBytes], [0, 0]);
+  assert.deepEqual([engine.stats().channelsOpen, engine.channels.queuedBytes], [CHANNELS_FAILED_MAX, 0]);
+  const reader = await msgpack();
+  open(reader, 1, drawn, READ, PLENTY, EXISTING);
+  assert.deepEqual(await reader.next(), [8, 1, "call_failed", "function_not_found"]);
+  assert.equal(engine.stats().channelsOpen, CHANNELS_FAILED_MAX - 1);
 });
 
 test("an end that nobody takes expires", async (t) => {
@@ -411,9 +418,10 @@ test("a reader that takes nothing off its socket holds up its streams only, in b
     before += (record[3] as Uint8Array).length; // chunks are all that comes before
   let behind = 0;
   await eventually("the rest comes", async () => {
+    const isAllSent = engine.channels.queuedBytes === 0; // so the answer below comes behind all of it
     for (const [kind, , , bytes] of await stuck.drain())
       if (kind === 6) behind += (bytes as Uint8Array).length;
-    return engine.channels.queuedBytes === 0;
+    return isAllSent;
   });
   assert.ok(behind >= queuedBytes - streams * 8 * 5, `${before} bytes before it, ${behind} behind`);
 });

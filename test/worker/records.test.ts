@@ -23,6 +23,7 @@ function read(frame: Uint8Array): string[] {
     onResult: (call, frame, start, end) => seen.push(`result ${call} ${hex(frame, start, end)}`),
     onError: (call, frame, start, end) => seen.push(`error ${call} ${hex(frame, start, end)}`),
     onCancel: (ticket) => seen.push(`cancel ${ticket}`),
+    onChunk: (stream, flags, chunk) => seen.push(`chunk ${stream} ${flags} ${hex(chunk, 0, chunk.length)}`),
     onControl: (elements) => seen.push(`control ${JSON.stringify(elements)}`),
   };
   new RecordReader(receiver).read(frame);
@@ -33,6 +34,14 @@ function read(frame: Uint8Array): string[] {
 const CANONICAL_CALL =
   "  97    01    ce00000007   ce0000102a   ce00007530   ce00000401   c0       c600000002 9201";
 const GENERAL_CALL = "  dc0007  cc01  07           cd102a       d100007530   ce00000401   c0       c402 9201";
+
+test("read() reads a chunk in canonical form, and gives one in another as it gives a control record", () => {
+  assert.deepEqual(read(bytes("94 06 ce00000001 ce00000001 c600000003 616263")), ["chunk 1 1 616263"]);
+  assert.match(read(bytes("94 06 01 00 c403 616263"))[0] ?? "", /^control \[6,1,0,/);
+  assert.throws(() => read(bytes("94 06 ce00000001 ce00000001 c600000003 6162")), {
+    code: "record_unreadable",
+  });
+});
 
 test("read() reads the example of PROTOCOL.md", () => {
   assert.deepEqual(read(bytes(CANONICAL_CALL)), ["call 7 4138 30000 1025 nil 9201"]);
