@@ -153,9 +153,8 @@ export class MsgpackControl {
       );
     }
     workers.resolve(worker, hello.namespace);
-    if (previous !== undefined) workers.releaseName(previous);
-    const holder = hello.name === null ? undefined : workers.claimName(worker, hello.name, hello.namespace);
-    if (holder !== undefined) {
+    const holder = hello.name === null ? undefined : workers.byName(hello.namespace, hello.name);
+    if (holder !== undefined && holder !== previous) {
       workers.remove(worker);
       return this.#endWith(
         from,
@@ -164,7 +163,11 @@ export class MsgpackControl {
         `Another living worker of namespace ${hello.namespace} has the name ${hello.name}`,
       );
     }
-    if (previous !== undefined) this.#previous.set(from.index, previous);
+    if (previous !== undefined) {
+      workers.releaseName(previous); // only now: a newcomer that is refused takes nothing from its former self
+      this.#previous.set(from.index, previous);
+    }
+    if (hello.name !== null) workers.claimName(worker, hello.name, hello.namespace);
     this.#greeted[from.index] = 1;
     this.#welcome(from, worker);
     this.#o.departures.arrived(worker);

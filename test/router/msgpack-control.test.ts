@@ -121,6 +121,21 @@ test("a taken name: refused as worker_name_taken, close 4409; free in another na
   assert.equal((await jsonPeer.next()).type, "registrationrejected");
 });
 
+test("a newcomer that is refused for a third worker's name takes nothing from its former self", async (t) => {
+  const { port, keep, msgpack } = await testEngine(t);
+  const former = await msgpack({ name: "a" });
+  await msgpack({ name: "b" });
+  const { worker, token } = former.welcome;
+  const hellos = [{ name: "b", previous: { worker, token } }, { name: "a" }]; // the second: "a" is still taken
+  for (const hello of hellos) {
+    const peer = keep(await MsgpackPeer.open(port));
+    peer.send([16, { version: 1, ...hello }]);
+    assert.deepEqual((await peer.next()).slice(0, 3), [25, null, "worker_name_taken"]);
+    await peer.closed;
+  }
+  await msgpack({ name: "a", previous: { worker, token } });
+});
+
 test("bytes that are no records: those before are carried out, then malformed_record and close 4400", async (t) => {
   const { port, keep, engine } = await testEngine(t);
   const endings = [
