@@ -365,8 +365,9 @@ test("small calls go ahead of a large stream: between a call and its answer at m
     `${calls} calls beside 256 MiB; at most ${mostBetween} bytes of it between a call and its answer`,
   );
   assert.ok(calls > 200, `${calls} calls`);
+  // A call finds at most the writer's and the reader's credit before it, and as much again may pass while its answer comes back.
   assert.ok(
-    mostBetween <= 2 * STREAM_CREDIT_BYTES + cost,
+    mostBetween <= 4 * STREAM_CREDIT_BYTES + cost,
     `${mostBetween} bytes between a call and its answer`,
   );
   assert.equal(engine.channels.queuedBytes, 0);
