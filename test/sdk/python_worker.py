@@ -18,7 +18,8 @@ PREFIX = os.environ.get("PREFIX", "py")
 
 
 def say(text):
-    print(text, flush=True)
+    # One write a line: the SDK reports states from threads of its own, and print() writes text and line end apart.
+    os.write(1, f"{text}\n".encode())
 
 
 async def echo(data):
