@@ -1,72 +1,88 @@
-// What the engine counts, in one typed array: counting is one addition, also on the dispatch path.
+// What the engine counts and holds, in one registry: counters in one typed array, so that counting is one addition also on the dispatch path, and gauges
+// that are read when somebody asks.
+//
+// Whoever owns a figure registers its gauge here; the registry knows names and sentences, and nobody's insides. telemetry/prometheus.ts writes it as text.
 
-const NAMES = [
-  "connections_opened",
-  "connections_closed",
-  "connections_refused",
-  "connections_closed_slow",
-  "frames_received",
-  "bytes_received",
-  "frames_sent",
-  "bytes_sent",
-  "bytes_copied",
-  "sends_dropped",
-  "records_unknown",
-  "records_refused",
-  "frames_malformed",
-  "calls_not_found",
-  "calls_overloaded",
-  "calls_refused",
-  "calls_deadline_exceeded",
-  "calls_cancelled",
-  "calls_stopped",
-  "answers_unmatched",
-  "answers_invalid",
-  "answers_swallowed",
-  "casts",
-  "casts_dropped",
-  "translations",
-  "registrations",
-  "registrations_refused",
-  "channels_created",
-  "channels_ended",
-  "channels_swept",
-  "channels_paused",
-  "channels_overrun",
-  "channel_messages",
-  "channel_bytes",
-  "channel_sockets_refused",
-  "triggers_registered",
-  "triggers_refused",
-  "triggers_rejected",
-  "trigger_answers_unmatched",
-  "trigger_fires",
-  "trigger_fires_dropped",
-  "snapshots_serialised",
-  "snapshots_abridged",
-  "feed_records",
-  "streams_opened",
-  "streams_refused",
-  "stream_records_unmatched",
-  "sessions_admitted",
-  "sessions_refused",
-  "calls_forbidden",
-  "telemetry_frames",
-  "telemetry_bytes",
-  "telemetry_frames_malformed",
-  "telemetry_frames_dropped",
-  "telemetry_frames_exported",
-] as const;
+/** Every counter and what it counts, since the engine started. */
+const COUNTERS = {
+  connections_opened: "Worker connections that opened.",
+  connections_closed: "Worker connections that closed, for whatever reason.",
+  connections_refused: "Connections refused before they opened: a bound was reached.",
+  connections_closed_slow:
+    "Connections cut because they did not read what they were sent (limits.outbox_hard_bytes).",
+  frames_received: "WebSocket messages received.",
+  bytes_received: "Bytes of WebSocket messages received.",
+  frames_sent: "WebSocket messages sent; a message published to many counts for each.",
+  bytes_sent: "Bytes of WebSocket messages sent.",
+  bytes_copied: "Bytes copied into outboxes.",
+  sends_dropped: "Messages not sent because their receiver was beyond its hard bound.",
+  records_unknown: "Msgpack records of a kind that this version does not know; skipped.",
+  records_refused: "Msgpack records and JSON frames refused with a coded error.",
+  frames_malformed: "Messages that could not be read.",
+  calls_not_found: "Calls of a function that nobody serves.",
+  calls_overloaded: "Calls refused with `overloaded`.",
+  calls_refused: "Calls refused because they could not be read or relayed.",
+  calls_deadline_exceeded: "Calls ended by their deadline.",
+  calls_cancelled: "Calls ended by their caller.",
+  calls_stopped: "Calls ended with `invocation_stopped`: one of their two sides left.",
+  answers_unmatched: "Answers to no open call of the sender's: late, repeated or forged.",
+  answers_invalid: "Answers that could not be read or relayed; their calls ended with an error.",
+  answers_swallowed: "Answers dropped as the protocol demands.",
+  casts: "Calls without an answer.",
+  casts_dropped: "Casts that nobody could take.",
+  translations: "Payloads translated between the two wires.",
+  registrations: "Functions registered.",
+  registrations_refused: "Registrations refused.",
+  channels_created: "Channels created.",
+  channels_ended: "Channels ended.",
+  channels_swept: "Channels removed because an end was never taken.",
+  channels_paused: "Times that the writer of a channel was stopped.",
+  channels_overrun: "Channels cut because their writer could not be stopped.",
+  channel_messages: "Messages through channels.",
+  channel_bytes: "Bytes through channels.",
+  channel_sockets_refused: "Sockets refused at a channel: unknown channel, wrong key, or taken.",
+  triggers_registered: "Triggers registered.",
+  triggers_refused: "Triggers refused by the engine.",
+  triggers_rejected: "Triggers rejected by the provider of their type.",
+  trigger_answers_unmatched: "Providers' answers to no question.",
+  trigger_fires: "Fires of triggers of the engine's own types.",
+  trigger_fires_dropped: "Fires that nobody could take.",
+  snapshots_serialised: "Snapshots of `functions-available` written.",
+  snapshots_abridged: "Snapshots of `functions-available` shortened to what SDKs read.",
+  feed_records: "Records of registry feeds sent.",
+  streams_opened: "Streams opened.",
+  streams_refused: "Streams refused.",
+  stream_records_unmatched: "Records of streams that do not exist.",
+  sessions_admitted: "Connections let in by the rules of a listener.",
+  sessions_refused: "Connections turned away by the rules of a listener.",
+  calls_forbidden: "Calls refused by the rules of a listener.",
+  telemetry_frames: "Frames of telemetry received.",
+  telemetry_bytes: "Bytes of telemetry received.",
+  telemetry_frames_malformed: "Frames of telemetry that could not be read.",
+  telemetry_frames_dropped: "Frames of telemetry dropped: no collector, or it did not keep up.",
+  telemetry_frames_exported: "Frames of telemetry handed to the collector.",
+} as const;
 
-export type MetricName = (typeof NAMES)[number];
+export type MetricName = keyof typeof COUNTERS;
+
+const NAMES = Object.keys(COUNTERS) as MetricName[]; // keys forgets which they are
 
 /** The position of each counter in {@link Metrics.counts}. */
 export const Metric = Object.fromEntries(NAMES.map((name, at) => [name, at])) as Readonly<
   Record<MetricName, number>
 >; // fromEntries forgets the keys
 
+/** A figure that goes up and down, or belongs to somebody else: read when it is asked for. */
+export interface Gauge {
+  readonly name: string;
+  /** One sentence. */
+  readonly about: string;
+  read(): number;
+}
+
 export class Metrics {
   readonly counts = new Float64Array(NAMES.length);
+  readonly gauges: Gauge[] = [];
 
   add(at: number, by = 1): void {
     this.counts[at]! += by;
@@ -76,11 +92,21 @@ export class Metrics {
     return this.counts[Metric[name]] ?? 0;
   }
 
+  /** Registers a gauge. The name carries its unit last: `outbox_bytes`. */
+  gauge(name: string, about: string, read: () => number): void {
+    this.gauges.push({ name, about, read });
+  }
+
   /** All counters by name. */
   snapshot(): Record<MetricName, number> {
     return Object.fromEntries(NAMES.map((name, at) => [name, this.counts[at] ?? 0])) as Record<
       MetricName,
       number
     >; // as above
+  }
+
+  /** Every counter with its sentence, in the order of their definition. */
+  *counters(): Iterable<{ name: MetricName; about: string; value: number }> {
+    for (const name of NAMES) yield { name, about: COUNTERS[name], value: this.get(name) };
   }
 }
