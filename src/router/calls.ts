@@ -16,6 +16,7 @@ import { INDEX_MASK } from "../registry/slots.js";
 import type { Workers } from "../registry/workers.js";
 import type { Connection } from "../transport/connection.js";
 import { Deadlines } from "./deadlines.js";
+import { Durations } from "./durations.js";
 import { CALL_WORDS, CallWord, Flag, InFlight, type Ticket } from "./in-flight.js";
 import { Target } from "./routing-table.js";
 
@@ -35,6 +36,9 @@ export interface CancelSink {
   cancel(executor: Connection, ticket: Ticket): void;
 }
 
+/** Sees a call that ends, `slot` being open still; see {@link Calls.leave} for `code`. */
+export type CallWatch = (slot: number, elapsedMs: number, code: ErrorCode | null) => void;
+
 export interface CallsOptions {
   limits: Limits;
   clock: Clock;
@@ -49,6 +53,10 @@ export interface CallsOptions {
 export class Calls {
   readonly inFlight: InFlight;
   readonly deadlines: Deadlines;
+  /** How long the calls took that have ended. */
+  readonly durations = new Durations();
+  #watchedFromMs = Number.POSITIVE_INFINITY;
+  #watch: CallWatch | null = null;
   readonly connections: readonly (Connection | undefined)[];
   /** What JSON callers sent as `baggage`, by slot, to be echoed in the answer. */
   readonly baggage = new Map<number, Uint8Array>();
@@ -76,6 +84,12 @@ export class Calls {
   attach(answers: { json: AnswerSink; msgpack: AnswerSink; engine: AnswerSink }, cancels: CancelSink): void {
     this.#answers = answers;
     this.#cancels = cancels;
+  }
+
+  /** Shows every call that took at least `fromMs` to `watch` as it ends; one watch at a time. Infinity: none, and nothing is paid. */
+  watch(fromMs: number, watch: CallWatch): void {
+    this.#watchedFromMs = fromMs;
+    this.#watch = watch;
   }
 
   /** Who executes the next call of a function: a connection index, or one of {@link Executor}; `ByKey`: ask {@link executorByKey}. */
@@ -150,6 +164,7 @@ export class Calls {
       fn,
       this.deadlines.tickAfter(timeoutMs),
       flags,
+      this.deadlines.nowMs(),
     );
     if (this.#made.size > 0 && ticket !== 0) this.#made.get(caller)?.set(call | 0, ticket & INDEX_MASK); // as the table keeps it
     return ticket;
@@ -160,8 +175,11 @@ export class Calls {
     this.#limits.callsOpenPerConnectionMax = 0;
   }
 
-  /** Ends a call whose end its caller has been, or need not be, told of. */
-  leave(slot: number): void {
+  /** Ends a call whose end its caller has been, or need not be, told of; `code`: the error it ended with, null for an answer of its executor's. */
+  leave(slot: number, code: ErrorCode | null = null): void {
+    const elapsedMs = this.deadlines.nowMs() - this.inFlight.openedMs(slot);
+    this.durations.add(elapsedMs);
+    if (elapsedMs >= this.#watchedFromMs) this.#watch?.(slot, elapsedMs, code);
     const at = slot * CALL_WORDS;
     const flags = this.inFlight.words[at + CallWord.flags]!;
     if ((flags & Flag.Baggage) !== 0) this.baggage.delete(slot);
@@ -179,7 +197,7 @@ export class Calls {
   /** Ends a call with an error of the engine's. */
   fail(slot: number, code: ErrorCode, message: string): void {
     this.#tell(slot, code, message);
-    this.leave(slot);
+    this.leave(slot, code);
   }
 
   /**
@@ -224,13 +242,14 @@ export class Calls {
       slot = inFlight.firstExecuted(connection)
     ) {
       this.#metrics.add(Metric.calls_stopped);
-      if (inFlight.words[slot * CALL_WORDS + CallWord.caller] === connection) this.leave(slot);
+      if (inFlight.words[slot * CALL_WORDS + CallWord.caller] === connection)
+        this.leave(slot, ErrorCode.InvocationStopped);
       else this.fail(slot, ErrorCode.InvocationStopped, "Invocation stopped");
     }
     for (let slot = inFlight.firstMade(connection); slot !== 0; slot = inFlight.firstMade(connection)) {
       this.#metrics.add(Metric.calls_stopped);
       this.#cancelAtExecutor(slot);
-      this.leave(slot);
+      this.leave(slot, ErrorCode.InvocationStopped);
     }
     this.#made.delete(connection);
   }

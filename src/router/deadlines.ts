@@ -12,8 +12,9 @@ export const TICK_MS = 16;
 export class Deadlines {
   /** The tick up to which deadlines have been looked at. */
   now = 0;
-  /** The tick it was when the clock was last read: reading it for each call would cost more than the rest of entering it. */
+  /** The tick and the time it was when the clock was last read: reading it for each call would cost more than the rest of entering it. */
   #read = 0;
+  #readMs = 0;
   #readInTurn = -1;
   readonly #loop: { readonly turns: number };
   readonly #clock: Clock;
@@ -43,6 +44,12 @@ export class Deadlines {
     return (this.#read + 1 + Math.ceil(timeoutMs / TICK_MS)) | 0;
   }
 
+  /** The time in this turn of the event loop, in milliseconds of the clock. */
+  nowMs(): number {
+    if (this.#readInTurn !== this.#loop.turns) this.#readClock();
+    return this.#readMs;
+  }
+
   /** Milliseconds from now to a deadline, at least 1. */
   remainingMs(deadlineTick: number): number {
     return Math.max(1, ((deadlineTick - this.#read - 1) | 0) * TICK_MS);
@@ -54,7 +61,8 @@ export class Deadlines {
   }
 
   #start(): void {
-    this.now = this.#tickNow();
+    this.#readClock(); // what was read before the rest is as old as the rest was long
+    this.now = this.#read;
     this.#stop = this.#clock.every(TICK_MS, () => this.#advance());
   }
 
@@ -69,11 +77,12 @@ export class Deadlines {
   }
 
   #readClock(): void {
-    this.#read = this.#tickNow();
+    this.#readMs = this.#clock.monotonicMs();
+    this.#read = this.#tickAt(this.#readMs);
     this.#readInTurn = this.#loop.turns;
   }
 
-  #tickNow(): number {
-    return Math.floor((this.#clock.monotonicMs() - this.#startedMs) / TICK_MS);
+  #tickAt(timeMs: number): number {
+    return Math.floor((timeMs - this.#startedMs) / TICK_MS);
   }
 }

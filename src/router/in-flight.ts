@@ -15,9 +15,10 @@
 //   word  6, 7              previous, next among the calls of this executor
 //   word  8, 9              previous, next among the calls of this caller
 //   word 10, 11             previous, next among the calls of this wheel position
-//   word 12 …               free
+//   word 12, 13             when it was entered, in milliseconds, as one double
+//   word 14 …               free
 //
-// Per connection four int32: first call it executes, first call it made, and how many of each.
+// Per connection eight int32, five of them in use: first call it executes, first call it made, how many of each, and how many it has executed.
 // All of it is address space until it is touched, so nothing ever grows or moves.
 
 import { assert } from "../assert.js";
@@ -50,14 +51,19 @@ export const Flag = {
   SpelledId: 4,
 } as const;
 
-const PEER_WORDS = 4;
-const PeerWord = { executes: 0, calls: 1, executing: 2, calling: 3 } as const;
+const PEER_WORDS = 8;
+const PeerWord = { executes: 0, calls: 1, executing: 2, calling: 3, executed: 4 } as const;
+
+/** Where the double of a call lies, counted in doubles. */
+const OPENED_DOUBLE = 6;
+const CALL_DOUBLES = CALL_WORDS / 2;
 
 /** Positions of the wheel; with 16 ms a tick one round is 65 s. A later deadline stays for further rounds. */
 export const WHEEL_SIZE = 4096;
 
 export class InFlight {
   readonly words: Int32Array;
+  readonly #doubles: Float64Array;
   readonly #peers: Int32Array;
   readonly #wheel = new Int32Array(WHEEL_SIZE);
   readonly #slots: Slots<"call">;
@@ -69,6 +75,7 @@ export class InFlight {
   constructor(capacity: number, connections: number) {
     this.#slots = new Slots<"call">(capacity, "wrap");
     this.words = new Int32Array((capacity + 1) * CALL_WORDS);
+    this.#doubles = new Float64Array(this.words.buffer);
     this.#peers = new Int32Array((connections + 1) * PEER_WORDS);
   }
 
@@ -96,6 +103,16 @@ export class InFlight {
     return this.#peers[connection * PEER_WORDS + PeerWord.calls]!;
   }
 
+  /** When an open call was entered, in milliseconds of the engine's clock. */
+  openedMs(slot: number): number {
+    return this.#doubles[slot * CALL_DOUBLES + OPENED_DOUBLE]!;
+  }
+
+  /** Calls this connection has executed since it opened, modulo 2^32. */
+  executed(connection: number): number {
+    return this.#peers[connection * PEER_WORDS + PeerWord.executed]! >>> 0;
+  }
+
   /** Enters a call, before its frame is sent. Returns its ticket, or 0 when the table is full. */
   enter(
     caller: number,
@@ -104,6 +121,7 @@ export class InFlight {
     fn: number,
     deadlineTick: number,
     flags: number,
+    nowMs: number,
   ): Ticket {
     const ticket = this.#slots.take();
     if (ticket === 0) return 0;
@@ -116,6 +134,7 @@ export class InFlight {
     words[at + 3] = fn;
     words[at + 4] = deadlineTick;
     words[at + 5] = flags;
+    this.#doubles[slot * CALL_DOUBLES + OPENED_DOUBLE] = nowMs;
     this.#link(slot, this.#peers, executor * PEER_WORDS + PeerWord.executes, CallWord.executorPrevious);
     this.#link(slot, this.#peers, caller * PEER_WORDS + PeerWord.calls, CallWord.callerPrevious);
     this.#link(slot, this.#wheel, deadlineTick & (WHEEL_SIZE - 1), CallWord.wheelPrevious);
@@ -147,6 +166,7 @@ export class InFlight {
     this.#unlink(slot, this.#peers, caller + PeerWord.calls, CallWord.callerPrevious);
     this.#unlink(slot, this.#wheel, words[at + 4]! & (WHEEL_SIZE - 1), CallWord.wheelPrevious);
     this.#peers[executor + PeerWord.executing]!--;
+    this.#peers[executor + PeerWord.executed]!++;
     this.#peers[caller + PeerWord.calling]!--;
     this.#slots.free(slot);
     this.ended++;

@@ -30,7 +30,7 @@ export class Outboxes {
   readonly arena: Arena;
   readonly metrics: Metrics;
   readonly hardBytes: number;
-  /** Turns so far in which something was gathered. */
+  /** Turns so far in which something was sent. */
   turns = 0;
   #overrun: number[] = [];
   #dirty: Outbox[] = [];
@@ -149,7 +149,7 @@ export class Outbox {
     const bytes = end - start;
     if (bytes >= DIRECT_BYTES) {
       this.flush();
-      this.#send(start === 0 && end === frame.length ? frame : frame.subarray(start, end));
+      this.#sendNow(start === 0 && end === frame.length ? frame : frame.subarray(start, end));
       return;
     }
     const at = this.reserve(bytes);
@@ -178,7 +178,7 @@ export class Outbox {
     const { arena, metrics } = this.#shared;
     metrics.counts[Metric.bytes_copied]! += end - at;
     const isGathered = at >= this.#chunk && at < this.#chunk + this.#capacity;
-    if (!isGathered) return this.#send(arena.bytes.subarray(at, end));
+    if (!isGathered) return this.#sendNow(arena.bytes.subarray(at, end));
     if (this.#isText) arena.view.setUint32(at - LENGTH_BYTES, end - at, true);
     this.#length = end - this.#chunk;
   }
@@ -186,7 +186,7 @@ export class Outbox {
   /** Sends `[start, end)` of the arena as one message, now, behind what was gathered: for what many peers get, laid out once. */
   sendFrom(start: number, end: number): void {
     this.flush();
-    this.#send(this.#shared.arena.bytes.subarray(start, end));
+    this.#sendNow(this.#shared.arena.bytes.subarray(start, end));
   }
 
   endTurn(): void {
@@ -229,6 +229,12 @@ export class Outbox {
       this.#send(arena.bytes.subarray(at + LENGTH_BYTES, next));
       at = next;
     }
+  }
+
+  /** Sends what is too large to gather; the turn is counted all the same, for it is a turn of the clock too. */
+  #sendNow(bytes: Uint8Array): void {
+    this.#shared.schedule();
+    this.#send(bytes);
   }
 
   #send(bytes: Uint8Array): void {
