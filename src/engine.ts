@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { Access } from "./access/access.js";
 import { Hooks } from "./access/hooks.js";
 import type { AccessOptions } from "./access/options.js";
-import { Verdict } from "./access/session.js";
+import { Sight } from "./access/sight.js";
 import type { Builtin } from "./builtin/builtin.js";
 import { createChannel } from "./builtin/create-channel.js";
 import { functionInfo, listFunctions } from "./builtin/list-functions.js";
@@ -38,7 +38,7 @@ import { FunctionRows } from "./registry/function-rows.js";
 import { Functions, type FunctionsObserver } from "./registry/functions.js";
 import type { FunctionRule } from "./registry/share.js";
 import { TriggerRows } from "./registry/trigger-rows.js";
-import { type Worker, Workers } from "./registry/workers.js";
+import { Workers } from "./registry/workers.js";
 import { Calls } from "./router/calls.js";
 import { Crossing } from "./router/crossing.js";
 import { Departures, type WorkerObserver } from "./router/departures.js";
@@ -297,7 +297,7 @@ export class Engine {
     const fires = new TriggerFires({ ...shared, ...this.triggers, general });
     this.#fires = fires;
     const functionRows = new FunctionRows(functions, workers);
-    this.#serveBuiltins(jsonControl, clock.epochMs(), functionRows);
+    this.#serveBuiltins(jsonControl, clock.epochMs(), functionRows, triggerReview);
     this.#serveTriggerTypes(fires, functionRows, clock);
     for (const builtin of observabilityFunctions(clock)) this.serve(builtin);
   }
@@ -311,7 +311,10 @@ export class Engine {
       rows,
       clock,
       metrics,
-      ownerOf: (trigger) => this.workers.of(this.triggers.triggers.owner(trigger)),
+      sessionOf: (trigger) => {
+        const { triggers } = this.triggers;
+        return this.workers.of(triggers.owner(trigger))?.session ?? triggers.askedBy.get(trigger) ?? null;
+      },
     });
     this.triggers.serve(workersAvailable);
     this.triggers.serve(this.#functionsAvailable);
@@ -406,7 +409,12 @@ export class Engine {
     }
   }
 
-  #serveBuiltins(control: JsonControl, startedAtMs: number, functionRows: FunctionRows): void {
+  #serveBuiltins(
+    control: JsonControl,
+    startedAtMs: number,
+    functionRows: FunctionRows,
+    review: TriggerReview,
+  ): void {
     const workerRows = new WorkerRows(
       this.workers,
       this.functions,
@@ -425,23 +433,18 @@ export class Engine {
     registrar.typeChanged = (namespace, id) => feeds.typeChanged(namespace, id);
     this.observe(feeds);
     const ofWorker = new TriggersOfWorker(triggerRows, triggers, types, this.functions, this.workers);
+    const sight = new Sight(this.access, functions, triggers);
     this.serve(listFunctions(functionRows));
-    this.serve(functionInfo(this.functions, this.workers, functionRows, triggerRows));
-    this.serve(listWorkers(workerRows));
+    this.serve(functionInfo(functions, workers, functionRows, triggerRows, sight));
+    this.serve(listWorkers(workerRows, sight));
     this.serve(createChannel(this.channels));
-    this.serve(workerInfo(this.workers, this.functions, workerRows, functionRows, ofWorker));
-    this.serve(listTriggerTypes(triggerRows));
-    this.serve(triggerTypeInfo(types, this.workers, triggerRows));
-    const maySee = (caller: Worker, trigger: number): boolean =>
-      this.access.verdictOfName(
-        caller.connection.index,
-        triggers.namespace(trigger),
-        triggers.functionId(trigger),
-      ) === Verdict.Allowed;
-    this.serve(listTriggers(triggers, triggerRows, maySee));
-    this.serve(triggerInfo(triggers, triggerRows, maySee));
-    this.serve(registerTrigger(registrar));
-    this.serve(unregisterTrigger(registrar));
+    this.serve(workerInfo(workers, functions, workerRows, functionRows, ofWorker, sight));
+    this.serve(listTriggerTypes(triggerRows, sight));
+    this.serve(triggerTypeInfo(types, workers, triggerRows, sight));
+    this.serve(listTriggers(triggers, triggerRows, sight));
+    this.serve(triggerInfo(triggers, triggerRows, sight));
+    this.serve(registerTrigger(registrar, review));
+    this.serve(unregisterTrigger(registrar, triggers, sight));
     this.serve(registerWorker(this.workers, control, this.departures));
     for (const builtin of [...logFunctions(this.#log), ...baggageFunctions()]) this.serve(builtin);
   }

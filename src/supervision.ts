@@ -1,8 +1,10 @@
 // Engine and supervisor tied together: what the supervisor may ask of the engine, and the functions that control it.
 //
 // Also keeps the state of the configuration (in force, refused, waiting for a restart) for /healthz and `tercet status`.
+import type { Session } from "./access/session.js";
 import type { Config } from "./config/load.js";
 import type { Engine } from "./engine.js";
+import { CodedError, ErrorCode } from "./protocol/error.js";
 import { OfferState, OfferWord } from "./registry/offers.js";
 import type { Worker } from "./registry/workers.js";
 import type { DrainResult, EnginePort, Registration, RegistrationChange } from "./supervisor/engine-port.js";
@@ -190,9 +192,32 @@ export function serveControl(control: Control): void {
     engine.serve({
       id,
       description,
-      handle: async (input) => JSON.stringify((await handler(input)) ?? null),
+      handle: async (input, caller) => {
+        checkMayControl(id, caller);
+        return JSON.stringify((await handler(input)) ?? null);
+      },
     });
   }
+}
+
+/** What {@link checkMayControl} looks at. */
+export interface Controller {
+  readonly session: Pick<Session, "policy"> | null;
+  readonly connection: { readonly address: string };
+}
+
+/**
+ * Who may start and stop processes, read their output and change what is configured: whoever a listener's rules let, and where there are no rules, whoever is on
+ * this machine. A port that was opened to a network for workers is thereby not open to its operators' functions. Throws CodedError FORBIDDEN.
+ */
+export function checkMayControl(id: string, caller: Controller | undefined): void {
+  if (caller === undefined) return; // the engine itself
+  const isGranted = caller.session !== null && caller.session.policy.exposed !== null; // the rules were asked before the call came here
+  if (isGranted || isLoopback(caller.connection.address)) return;
+  throw new CodedError(
+    ErrorCode.Forbidden,
+    `${id} is for callers on the engine's machine, or through a listener whose rules (rbac, access) allow it`,
+  );
 }
 
 function controlFunctions({

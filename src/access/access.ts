@@ -149,6 +149,11 @@ export class Access implements Guard {
     return entry === undefined ? Verdict.Allowed : this.#verdict(entry, fn);
   }
 
+  /** Whether a connection may call a function that is registered. */
+  mayCall(connection: number, fn: number): boolean {
+    return this.verdict(connection, fn) === Verdict.Allowed;
+  }
+
   /** What is decided about a name that nobody has registered. */
   verdictOfMissing(connection: number, namespace: string, id: string): Verdict {
     const session = this.sessionOf(connection);

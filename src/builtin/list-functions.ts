@@ -1,5 +1,6 @@
 // `engine::functions::list` and `engine::functions::info`, with the shapes, filters and order of the iii protocol (section 5).
 
+import type { Sight } from "../access/sight.js";
 import { CodedError, ErrorCode } from "../protocol/error.js";
 import {
   byBytes,
@@ -43,7 +44,9 @@ export function listFunctions(rows: FunctionRows): Builtin {
     },
     handle(input, caller) {
       const filter = readFilter(objectInput(LIST, input));
-      const found = rows.all().filter((row) => passes(row, filter) && isVisible(row, caller));
+      const found = rows
+        .all()
+        .filter((row) => passes(row, filter) && isVisible(row, caller?.session ?? null));
       sortRows(found, filter.search);
       return `{"functions":[${found.map(summaryText).join(",")}]}`;
     },
@@ -103,8 +106,9 @@ export function functionInfo(
   workers: Workers,
   rows: FunctionRows,
   triggers: TriggerRows,
+  sight: Sight,
 ): Builtin {
-  const find = new FunctionFinder(functions, workers);
+  const finder = new FunctionFinder(functions, workers, sight);
   return {
     id: INFO,
     description: "Tells everything about one function, or about up to 32.",
@@ -124,9 +128,8 @@ export function functionInfo(
       const namespace = optionalString(INFO, fields, "namespace");
       if ((single === undefined) === (many === undefined))
         throw new CodedError(ErrorCode.InvalidArguments, "Give exactly one of function_id and function_ids");
-      if (single !== undefined)
-        return detail(visible(rows.row(find.one(single, namespace)), caller), triggers);
-      return batch([...new Set(many)], namespace, find, rows, triggers, caller);
+      if (single !== undefined) return detail(rows.row(finder.one(single, namespace, caller)), triggers);
+      return batch([...new Set(many)], namespace, finder, rows, triggers, caller);
     },
   };
 }
@@ -138,7 +141,7 @@ function detail(row: FunctionRow, triggers: TriggerRows): string {
 function batch(
   ids: string[],
   namespace: string | undefined,
-  find: FunctionFinder,
+  finder: FunctionFinder,
   rows: FunctionRows,
   triggers: TriggerRows,
   caller: Worker | undefined,
@@ -150,43 +153,48 @@ function batch(
       `function_ids may name at most ${INFO_IDS_MAX} functions, not ${ids.length}`,
     );
   const details = ids.map((id) => {
-    const fn = find.find(id, namespace);
-    if (fn === 0) return JSON.stringify({ function_id: id, error: "not_found" });
-    const row = rows.row(fn);
-    return isVisible(row, caller)
-      ? detail(row, triggers)
-      : JSON.stringify({ function_id: id, error: "forbidden" });
+    const fn = finder.find(id, namespace, caller);
+    if (fn !== 0) return detail(rows.row(fn), triggers);
+    const error = mayKnowOf(id, namespace, caller) ? "not_found" : "forbidden";
+    return JSON.stringify({ function_id: id, error });
   });
   return `{"functions":[${details.join(",")}]}`;
 }
 
-function visible(row: FunctionRow, caller: Worker | undefined): FunctionRow {
-  if (isVisible(row, caller)) return row;
-  throw new CodedError(ErrorCode.Forbidden, `function '${row.id}' is not visible to this session`);
+/** Whether the caller may be told that nobody offers a name: otherwise what is hidden from it could be told from what is not there. */
+function mayKnowOf(id: string, namespace: string | undefined, caller: Worker | undefined): boolean {
+  const session = caller?.session ?? null;
+  const facts = { id, namespace: namespace ?? DEFAULT_NAMESPACE, metadata: () => undefined };
+  return session === null || session.maySee(facts);
 }
 
-/** An explicit namespace is strict; without one `default` comes first, then the only namespace that has the id. */
+/** Of what the caller may see: an explicit namespace is strict; without one `default` comes first, then the only namespace that has the id. */
 class FunctionFinder {
   readonly #functions: Functions;
   readonly #workers: Workers;
+  readonly #sight: Sight;
 
-  constructor(functions: Functions, workers: Workers) {
+  constructor(functions: Functions, workers: Workers, sight: Sight) {
     this.#functions = functions;
     this.#workers = workers;
+    this.#sight = sight;
   }
 
-  find(id: string, namespace: string | undefined): number {
-    if (namespace !== undefined) return this.#in(namespace, id);
-    const homes = this.#homes(id);
-    if (homes.includes(DEFAULT_NAMESPACE)) return this.#in(DEFAULT_NAMESPACE, id);
-    return homes.length === 1 ? this.#in(homes[0] ?? "", id) : 0;
+  /** 0: not found. */
+  find(id: string, namespace: string | undefined, caller: Worker | undefined): number {
+    if (namespace !== undefined) return this.#in(namespace, id, caller);
+    const homes = this.#homes(id, caller);
+    if (homes.includes(DEFAULT_NAMESPACE)) return this.#in(DEFAULT_NAMESPACE, id, caller);
+    return homes.length === 1 ? this.#in(homes[0] ?? "", id, caller) : 0;
   }
 
-  /** Throws NOT_FOUND with what would help. */
-  one(id: string, namespace: string | undefined): number {
-    const fn = this.find(id, namespace);
+  /** Throws NOT_FOUND with what would help, or FORBIDDEN. */
+  one(id: string, namespace: string | undefined, caller: Worker | undefined): number {
+    const fn = this.find(id, namespace, caller);
     if (fn !== 0) return fn;
-    const homes = this.#homes(id);
+    const homes = this.#homes(id, caller);
+    if (homes.length === 0 && !mayKnowOf(id, namespace, caller))
+      throw new CodedError(ErrorCode.Forbidden, `function '${id}' is not visible to this session`);
     const message =
       homes.length === 0
         ? `Function ${id} is not registered`
@@ -194,12 +202,13 @@ class FunctionFinder {
     throw new CodedError(ErrorCode.NotFound, message);
   }
 
-  #homes(id: string): string[] {
-    return this.#workers.namespaceNames().filter((name) => this.#in(name, id) !== 0);
+  #homes(id: string, caller: Worker | undefined): string[] {
+    return this.#workers.namespaceNames().filter((name) => this.#in(name, id, caller) !== 0);
   }
 
-  #in(namespace: string, id: string): number {
+  #in(namespace: string, id: string, caller: Worker | undefined): number {
     const bytes = Buffer.from(id, "utf8");
-    return this.#functions.names.find(this.#workers.namespace(namespace), bytes, 0, bytes.length);
+    const fn = this.#functions.names.find(this.#workers.namespace(namespace), bytes, 0, bytes.length);
+    return fn === 0 || caller === undefined || this.#sight.function(caller, fn) ? fn : 0;
   }
 }

@@ -1,5 +1,6 @@
 // `engine::triggers::list` and `engine::triggers::info`: trigger types, with the shapes, filters and order of the iii protocol (section 5).
 
+import type { Sight } from "../access/sight.js";
 import { CodedError, ErrorCode } from "../protocol/error.js";
 import { DEFAULT_NAMESPACE } from "../registry/names.js";
 import { byId, type TriggerRows, type TriggerTypeRow, typeSummary } from "../registry/trigger-rows.js";
@@ -11,7 +12,7 @@ const LIST = "engine::triggers::list";
 const INFO = "engine::triggers::info";
 const nullable = (type: string) => ({ type: [type, "null"] });
 
-export function listTriggerTypes(rows: TriggerRows): Builtin {
+export function listTriggerTypes(rows: TriggerRows, sight: Sight): Builtin {
   return {
     id: LIST,
     description: "Lists the trigger types that somebody provides.",
@@ -25,9 +26,10 @@ export function listTriggerTypes(rows: TriggerRows): Builtin {
       },
     },
     response_format: { type: "object", properties: { triggers: { type: "array" } }, required: ["triggers"] },
-    handle(input) {
+    handle(input, caller) {
       const passes = readFilter(objectInput(LIST, input));
-      const found = rows.typeRows().filter(passes).sort(byId);
+      const isSeen = ({ id }: TriggerTypeRow): boolean => caller === undefined || sight.type(caller, id);
+      const found = rows.typeRows().filter(passes).filter(isSeen).sort(byId);
       return `{"triggers":[${found.map(typeSummary).join(",")}]}`;
     },
   };
@@ -45,7 +47,12 @@ function readFilter(input: Record<string, unknown>): (row: TriggerTypeRow) => bo
     (id.toLowerCase().includes(search) || description.toLowerCase().includes(search));
 }
 
-export function triggerTypeInfo(types: TriggerTypes, workers: Workers, rows: TriggerRows): Builtin {
+export function triggerTypeInfo(
+  types: TriggerTypes,
+  workers: Workers,
+  rows: TriggerRows,
+  sight: Sight,
+): Builtin {
   return {
     id: INFO,
     description: "Tells everything about one trigger type.",
@@ -55,12 +62,12 @@ export function triggerTypeInfo(types: TriggerTypes, workers: Workers, rows: Tri
       required: ["id"],
     },
     response_format: { type: "object" },
-    handle(input) {
+    handle(input, caller) {
       const fields = objectInput(INFO, input);
       const id = requiredString(INFO, fields, "id");
       const namespace = optionalString(INFO, fields, "namespace") ?? DEFAULT_NAMESPACE;
       const type = types.find(workers.namespace(namespace), id);
-      if (type === 0)
+      if (type === 0 || (caller !== undefined && !sight.type(caller, id)))
         throw new CodedError(
           ErrorCode.NotFound,
           `Trigger type ${id} is not registered in namespace ${namespace}`,

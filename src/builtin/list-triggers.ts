@@ -2,6 +2,7 @@
 //
 // As in the reference only live triggers appear; with `include_parked` the parked and rejected ones do too, each with its state and why.
 
+import type { Sight } from "../access/sight.js";
 import { CodedError, ErrorCode } from "../protocol/error.js";
 import { byId, type TriggerRows } from "../registry/trigger-rows.js";
 import { TriggerState, type Triggers } from "../registry/triggers.js";
@@ -12,10 +13,7 @@ const LIST = "engine::registered-triggers::list";
 const INFO = "engine::registered-triggers::info";
 const nullable = (type: string) => ({ type: [type, "null"] });
 
-/** Whether a session may know of a trigger: it may call its function. */
-export type MaySee = (caller: Worker, trigger: number) => boolean;
-
-export function listTriggers(triggers: Triggers, rows: TriggerRows, maySee: MaySee): Builtin {
+export function listTriggers(triggers: Triggers, rows: TriggerRows, sight: Sight): Builtin {
   return {
     id: LIST,
     description:
@@ -43,7 +41,7 @@ export function listTriggers(triggers: Triggers, rows: TriggerRows, maySee: MayS
       const found: { trigger: number; id: string }[] = [];
       triggers.each((trigger) => {
         const isShown = includeParked ? triggers.state(trigger) !== TriggerState.Asked : rows.isLive(trigger);
-        if (isShown && passes(trigger) && isVisible(caller, trigger, maySee))
+        if (isShown && passes(trigger) && isVisible(caller, trigger, sight))
           found.push({ trigger, id: triggers.id(trigger) });
       });
       found.sort(byId);
@@ -75,11 +73,11 @@ function readFilter(
   };
 }
 
-function isVisible(caller: Worker | undefined, trigger: number, maySee: MaySee): boolean {
-  return caller === undefined || caller.session === null || maySee(caller, trigger);
+function isVisible(caller: Worker | undefined, trigger: number, sight: Sight): boolean {
+  return caller === undefined || sight.trigger(caller, trigger);
 }
 
-export function triggerInfo(triggers: Triggers, rows: TriggerRows, maySee: MaySee): Builtin {
+export function triggerInfo(triggers: Triggers, rows: TriggerRows, sight: Sight): Builtin {
   return {
     id: INFO,
     description: "Tells everything about one trigger.",
@@ -97,7 +95,7 @@ export function triggerInfo(triggers: Triggers, rows: TriggerRows, maySee: MaySe
       const isShown =
         trigger !== 0 &&
         (includeParked ? triggers.state(trigger) !== TriggerState.Asked : rows.isLive(trigger));
-      if (!isShown || !isVisible(caller, trigger, maySee))
+      if (!isShown || !isVisible(caller, trigger, sight))
         throw new CodedError(ErrorCode.NotFound, `Trigger ${id} is not registered`);
       return rows.detail(trigger, includeParked);
     },

@@ -1,5 +1,6 @@
 // `engine::workers::list` and `engine::workers::info`, with the shapes, filters and order of the iii protocol (section 5).
 
+import type { Sight } from "../access/sight.js";
 import { CodedError, ErrorCode } from "../protocol/error.js";
 import { byBytes, detailText, type FunctionRows, isVisible } from "../registry/function-rows.js";
 import type { Functions } from "../registry/functions.js";
@@ -94,14 +95,16 @@ export class WorkerRows {
     };
   }
 
-  /** Connected workers that told a pid, and the engine. */
-  listed(): WorkerSummary[] {
-    const connected = [...this.#workers.all()].filter((worker) => worker.pid !== null);
+  /** Connected workers that told a pid, as far as the viewer may see them, and the engine. */
+  listed(viewer: Worker | undefined, sight: Sight): WorkerSummary[] {
+    const connected = [...this.#workers.all()].filter(
+      (worker) => worker.pid !== null && (viewer === undefined || sight.worker(viewer, worker)),
+    );
     return [...connected.map((worker) => this.summary(worker)), this.engine()];
   }
 }
 
-export function listWorkers(rows: WorkerRows): Builtin {
+export function listWorkers(rows: WorkerRows, sight: Sight): Builtin {
   return {
     id: LIST,
     description: "Lists the workers that are connected now.",
@@ -114,13 +117,13 @@ export function listWorkers(rows: WorkerRows): Builtin {
       },
     },
     response_format: { type: "object", properties: { workers: { type: "array" } }, required: ["workers"] },
-    handle(input) {
+    handle(input, caller) {
       const fields = objectInput(LIST, input);
       const search = (optionalString(LIST, fields, "search") ?? "").toLowerCase();
       const runtime = optionalString(LIST, fields, "runtime");
       const status = optionalString(LIST, fields, "status");
       const found = rows
-        .listed()
+        .listed(caller, sight)
         .filter((row) => (row.name ?? "").toLowerCase().includes(search))
         .filter((row) => runtime === undefined || row.runtime === runtime)
         .filter((row) => status === undefined || row.status === status);
@@ -136,7 +139,10 @@ export function workerInfo(
   workerRows: WorkerRows,
   functionRows: FunctionRows,
   triggers: TriggersOfWorker,
+  sight: Sight,
 ): Builtin {
+  const sees = (caller: Worker | undefined, worker: Worker): boolean =>
+    caller === undefined || sight.worker(caller, worker);
   return {
     id: INFO,
     description: "Tells everything about one worker: its functions, trigger types and triggers.",
@@ -152,17 +158,27 @@ export function workerInfo(
       const namespace = optionalString(INFO, fields, "namespace");
       if (name === ENGINE_WORKER && (namespace ?? DEFAULT_NAMESPACE) === DEFAULT_NAMESPACE)
         return engineEnvelope(workerRows, functionRows, triggers, caller);
-      return envelope(find(workers, name, namespace), functions, workerRows, functionRows, triggers, caller);
+      const worker = find(workers, name, namespace, (one) => sees(caller, one));
+      return envelope(worker, functions, workerRows, functionRows, triggers, sight, caller);
     },
   };
 }
 
-function find(workers: Workers, name: string, namespace: string | undefined): Worker {
-  const homes = workers.namespaceNames().filter((home) => workers.byName(home, name) !== undefined);
+function find(
+  workers: Workers,
+  name: string,
+  namespace: string | undefined,
+  isSeen: (worker: Worker) => boolean,
+): Worker {
+  const at = (home: string): Worker | undefined => {
+    const worker = workers.byName(home, name);
+    return worker !== undefined && isSeen(worker) ? worker : undefined;
+  };
+  const homes = workers.namespaceNames().filter((home) => at(home) !== undefined);
   const home =
     namespace ??
     (homes.includes(DEFAULT_NAMESPACE) ? DEFAULT_NAMESPACE : homes.length === 1 ? homes[0] : undefined);
-  const worker = home === undefined ? undefined : workers.byName(home, name);
+  const worker = home === undefined ? undefined : at(home);
   if (worker !== undefined) return worker;
   const elsewhere = homes.sort(byBytes).join(", ");
   throw new CodedError(
@@ -181,6 +197,7 @@ function envelope(
   workerRows: WorkerRows,
   functionRows: FunctionRows,
   triggers: TriggersOfWorker,
+  sight: Sight,
   caller: Worker | undefined,
 ): string {
   const summary = {
@@ -192,7 +209,8 @@ function envelope(
   functions.eachOf(worker.connection.index, (fn, offer) => {
     if (functions.offers.get(offer, OfferWord.state) === OfferState.Serving) served.push(fn);
   });
-  return envelopeText(summary, served, functionRows, triggers, triggers.typesOf(worker), caller);
+  const types = triggers.typesOf(worker).filter(({ id }) => caller === undefined || sight.type(caller, id));
+  return envelopeText(summary, served, functionRows, triggers, types, caller);
 }
 
 function engineEnvelope(
@@ -216,7 +234,9 @@ function envelopeText(
   types: TriggerTypeRow[],
   caller: Worker | undefined,
 ): string {
-  const seen = served.map((fn) => functionRows.row(fn)).filter((row) => isVisible(row, caller));
+  const seen = served
+    .map((fn) => functionRows.row(fn))
+    .filter((row) => isVisible(row, caller?.session ?? null));
   const rows = seen.sort((a, b) => byBytes(a.id, b.id));
   const functions = rows.map((row) => detailText(row, triggers.rows.boundTo(row.fn))).join(",");
   const typeTexts = types.sort(byId).map(typeSummary).join(",");

@@ -1,8 +1,11 @@
 // `engine::register_trigger` and `engine::unregister_trigger`: triggers that belong to nobody and outlive whoever asked for them.
 
-import { CodedError, ErrorCode } from "../protocol/error.js";
+import { randomUUID } from "node:crypto";
+import type { Sight } from "../access/sight.js";
 import { DEFAULT_NAMESPACE } from "../registry/names.js";
+import type { Triggers } from "../registry/triggers.js";
 import type { TriggerRegistrar } from "../router/trigger-registrar.js";
+import type { TriggerReview } from "../router/trigger-review.js";
 import {
   type Builtin,
   type InputText,
@@ -16,7 +19,8 @@ const REGISTER = "engine::register_trigger";
 const UNREGISTER = "engine::unregister_trigger";
 const nullable = (type: string) => ({ type: [type, "null"] });
 
-export function registerTrigger(registrar: TriggerRegistrar): Builtin {
+/** A session is held to the same rules as by message: its types, its prefix, the listener's hook, and what it may call. */
+export function registerTrigger(registrar: TriggerRegistrar, review: TriggerReview): Builtin {
   return {
     id: REGISTER,
     description:
@@ -35,29 +39,25 @@ export function registerTrigger(registrar: TriggerRegistrar): Builtin {
     response_format: { type: "object", properties: { id: { type: "string" } }, required: ["id"] },
     async handle(input, caller, text) {
       const fields = objectInput(REGISTER, input);
-      const session = caller?.session ?? null;
-      const type = requiredString(REGISTER, fields, "trigger_type");
-      const functionId = requiredString(REGISTER, fields, "function_id");
-      if (session !== null && !session.mayUseTriggerType(type))
-        throw new CodedError(
-          ErrorCode.Forbidden,
-          `trigger type '${type}' not allowed (add to allowed_trigger_types)`,
-        );
-      const id = await registrar.registerForGood({
-        type,
-        functionId: session?.prefixed(functionId) ?? functionId,
+      const request = {
+        id: randomUUID(),
+        type: requiredString(REGISTER, fields, "trigger_type"),
+        functionId: requiredString(REGISTER, fields, "function_id"),
         namespace: DEFAULT_NAMESPACE,
         home: DEFAULT_NAMESPACE,
         triggerNamespace: optionalString(REGISTER, fields, "trigger_namespace"),
         config: bytesOf(text, "config") ?? NULL_TEXT,
         metadata: bytesOf(text, "metadata") ?? NOTHING,
-      });
+      };
+      const asked = caller === undefined ? request : await review.trigger(caller, request);
+      const id = await registrar.registerForGood(asked, caller?.session ?? null);
       return JSON.stringify({ id });
     },
   };
 }
 
-export function unregisterTrigger(registrar: TriggerRegistrar): Builtin {
+/** A session removes what it may see, and nothing else. */
+export function unregisterTrigger(registrar: TriggerRegistrar, triggers: Triggers, sight: Sight): Builtin {
   return {
     id: UNREGISTER,
     description: "Removes a trigger, whoever registered it.",
@@ -67,9 +67,11 @@ export function unregisterTrigger(registrar: TriggerRegistrar): Builtin {
       required: ["id"],
     },
     response_format: { type: "object", properties: { removed: { type: "boolean" } }, required: ["removed"] },
-    handle(input) {
+    handle(input, caller) {
       const id = requiredString(UNREGISTER, objectInput(UNREGISTER, input), "id");
-      return JSON.stringify({ removed: registrar.unregister(id, null) });
+      const trigger = triggers.find(id);
+      const isSeen = trigger !== 0 && (caller === undefined || sight.trigger(caller, trigger));
+      return JSON.stringify({ removed: isSeen && registrar.unregister(id, null) });
     },
   };
 }

@@ -2,10 +2,11 @@
 //
 // Formats and metadata were kept as they were spelled at registration and go out the same way, so no number in them changes.
 
+import type { Session } from "../access/session.js";
 import { cardMember, metadataOf } from "./card.js";
 import type { Functions } from "./functions.js";
 import { OfferWord } from "./offers.js";
-import type { Worker, Workers } from "./workers.js";
+import type { Workers } from "./workers.js";
 
 /** What a listing needs of one function; absent = none. */
 export interface FunctionRow {
@@ -106,9 +107,8 @@ export function byBytes(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a, "utf8"), Buffer.from(b, "utf8"));
 }
 
-/** Whether the caller may see the function: whoever has no session sees everything. */
-export function isVisible(row: FunctionRow, caller: Worker | undefined): boolean {
-  const session = caller?.session ?? null;
+/** Whether a session may see the function; without one (null) everything is seen. */
+export function isVisible(row: FunctionRow, session: Session | null): boolean {
   if (session === null) return true;
   const { id, namespace, card } = row;
   return session.maySee({ id, namespace, metadata: () => metadataOf(card) });

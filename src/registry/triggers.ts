@@ -4,6 +4,7 @@
 // its target function, and of the type it is bound to or, without a provider, of the type name it waits for. So a leaving owner, a leaving
 // provider and a type that appears cost what concerns them. Names and values are kept as they came; config and metadata as JSON text.
 
+import type { Session } from "../access/session.js";
 import { CodedError, ErrorCode } from "../protocol/error.js";
 import { TRIGGER_TYPES_MAX, TRIGGERS_MAX } from "../protocol/limits.js";
 import { Blobs } from "./blobs.js";
@@ -63,6 +64,8 @@ export class Triggers {
   readonly error = new Blobs(TRIGGERS_MAX);
   /** When the engine last fired it, in epoch milliseconds; 0 = never. */
   readonly lastFiredAtMs = new Float64Array(TRIGGERS_MAX + 1);
+  /** Of triggers that belong to nobody: the session that asked for them, where one did. What the engine tells through them is what it may see. */
+  readonly askedBy = new Map<number, Session>();
   readonly #ids = new Interned(TRIGGERS_MAX);
   readonly #slots = new Slots<"trigger">(TRIGGERS_MAX, "wrap");
   readonly #typeNames = new Interned(TRIGGERS_MAX);
@@ -147,6 +150,7 @@ export class Triggers {
     this.#bytesOf[owner]! -= this.config.length(trigger) + this.metadata.length(trigger);
     for (const blobs of [this.config, this.metadata, this.error]) blobs.delete(trigger);
     this.lastFiredAtMs[trigger] = 0;
+    this.askedBy.delete(trigger);
     this.#leaveNames(trigger);
     this.#slots.free(trigger);
   }

@@ -254,13 +254,20 @@ export class Calls {
     this.#made.delete(connection);
   }
 
-  /** The sentence for a function that is not there, with the namespaces where it is. */
-  notFoundMessage(namespace: NamespaceKey, bytes: Uint8Array, start: number, end: number): string {
+  /** The sentence for a function that is not there, with the namespaces where it is, as far as whoever asks may call it there. */
+  notFoundMessage(
+    namespace: NamespaceKey,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    mayCall: (fn: number) => boolean,
+  ): string {
     const id = new TextDecoder().decode(bytes.subarray(start, end));
-    const elsewhere = this.#workers
-      .namespaceNames()
-      .filter((name) => this.#functions.names.find(this.#workers.namespace(name), bytes, start, end) !== 0)
-      .sort();
+    const isThere = (name: string): boolean => {
+      const index = this.#functions.names.find(this.#workers.namespace(name), bytes, start, end);
+      return index !== 0 && mayCall(this.#functions.slots.handleOf(index));
+    };
+    const elsewhere = this.#workers.namespaceNames().filter(isThere).sort();
     const hint = elsewhere.length === 0 ? "" : ` It is registered in namespace(s): ${elsewhere.join(", ")}.`;
     return `Function ${id} not found in namespace ${namespace.name}.${hint}`;
   }

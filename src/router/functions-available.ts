@@ -10,6 +10,7 @@
 // A snapshot is serialised once for all. Beyond SNAPSHOT_BYTES_MAX it leaves out descriptions and metadata (`abridged: true`), and when that is not enough
 // it holds as many rows as fit (`truncated: true`, `function_count` tells how many there are): no frame that would end an SDK's connection.
 
+import type { Session } from "../access/session.js";
 import type { Clock } from "../clock.js";
 import { Metric, type Metrics } from "../metrics.js";
 import {
@@ -21,7 +22,6 @@ import {
 import type { FunctionRow, FunctionRows } from "../registry/function-rows.js";
 import { isVisible, summaryText } from "../registry/function-rows.js";
 import { FunctionChange, type Functions } from "../registry/functions.js";
-import type { Worker } from "../registry/workers.js";
 import type { FireEvent, TriggerFires } from "./trigger-fires.js";
 import { jsonBytes } from "./trigger-values.js";
 import type { EngineTriggerType } from "./trigger-wire.js";
@@ -33,8 +33,8 @@ export interface FunctionsAvailableOptions {
   rows: FunctionRows;
   clock: Clock;
   metrics: Metrics;
-  /** The worker that registered a trigger, if it was one. */
-  ownerOf: (trigger: number) => Worker | undefined;
+  /** The session that asked for a trigger; null: who did may see everything. */
+  sessionOf: (trigger: number) => Session | null;
 }
 
 export class FunctionsAvailable implements EngineTriggerType {
@@ -45,7 +45,7 @@ export class FunctionsAvailable implements EngineTriggerType {
   /** Subscribers that have not got the latest state: new ones, and those that did not keep up. */
   readonly #behind = new Set<number>();
   /** Subscribers with a session: each gets a snapshot of what it may see. */
-  readonly #guarded = new Map<number, Worker>();
+  readonly #guarded = new Map<number, Session>();
   /** What changed since the last push, by namespace and id; what came and went is in it no more. */
   readonly #changes = new Map<string, FunctionChange>();
   #isTimed = false;
@@ -57,8 +57,8 @@ export class FunctionsAvailable implements EngineTriggerType {
   bound(trigger: number): void {
     this.#subscribers.add(trigger);
     this.#behind.add(trigger);
-    const owner = this.#o.ownerOf(trigger);
-    if (owner !== undefined && owner.session !== null) this.#guarded.set(trigger, owner);
+    const session = this.#o.sessionOf(trigger);
+    if (session !== null) this.#guarded.set(trigger, session);
     this.#wake();
   }
 
@@ -89,7 +89,7 @@ export class FunctionsAvailable implements EngineTriggerType {
     this.#isTimed = false;
     const due = this.#changes.size > 0 ? this.#subscribers : this.#behind;
     if (due.size === 0) return;
-    const { late, bytes } = this.#guarded.size === 0 ? this.#fireAll(due) : this.#fireApart(due);
+    const { late, bytes } = this.#guarded.size === 0 ? this.#fireAll(due, null) : this.#fireApart(due);
     const pauseMs = pauseAfter(bytes);
     this.#changes.clear();
     this.#behind.clear();
@@ -100,9 +100,9 @@ export class FunctionsAvailable implements EngineTriggerType {
 
   #fireAll(
     due: ReadonlySet<number> | readonly number[],
-    subscriber?: Worker,
+    session: Session | null,
   ): { late: number[]; bytes: number } {
-    const event = this.#snapshot(subscriber);
+    const event = this.#snapshot(session);
     const count = "size" in due ? due.size : due.length;
     return { late: this.#o.fires.fireAll(due, event, false), bytes: event.json.length * count };
   }
@@ -110,17 +110,17 @@ export class FunctionsAvailable implements EngineTriggerType {
   /** One snapshot for all who may see everything, one for each who may not. */
   #fireApart(due: ReadonlySet<number>): { late: number[]; bytes: number } {
     const open = [...due].filter((trigger) => !this.#guarded.has(trigger));
-    const told = open.length === 0 ? [] : [this.#fireAll(open)];
+    const told = open.length === 0 ? [] : [this.#fireAll(open, null)];
     for (const trigger of due) {
-      const subscriber = this.#guarded.get(trigger);
-      if (subscriber !== undefined) told.push(this.#fireAll([trigger], subscriber));
+      const session = this.#guarded.get(trigger);
+      if (session !== undefined) told.push(this.#fireAll([trigger], session));
     }
     return { late: told.flatMap(({ late }) => late), bytes: told.reduce((sum, { bytes }) => sum + bytes, 0) };
   }
 
-  #snapshot(subscriber: Worker | undefined): FireEvent {
+  #snapshot(session: Session | null): FireEvent {
     const { rows, metrics } = this.#o;
-    const all = rows.all().filter((row) => isVisible(row, subscriber));
+    const all = rows.all().filter((row) => isVisible(row, session));
     metrics.add(Metric.snapshots_serialised);
     const json = snapshotBytes(all);
     if (json.isAbridged) metrics.add(Metric.snapshots_abridged);

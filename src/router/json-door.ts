@@ -177,10 +177,11 @@ export class JsonDoor implements Door, AnswerSink {
   }
 
   #notFound(from: Connection, namespace: NamespaceKey, action: Action): void {
-    const { calls, metrics } = this.#o;
+    const { access, calls, metrics } = this.#o;
     const id = Buffer.from(this.#envelope.string(EnvelopeKey.function_id) ?? "", "utf8");
     metrics.add(Metric.calls_not_found);
-    const message = calls.notFoundMessage(namespace, id, 0, id.length);
+    const mayCall = (fn: number): boolean => access.mayCall(from.index, fn);
+    const message = calls.notFoundMessage(namespace, id, 0, id.length, mayCall);
     this.#refuse(from, action, ErrorCode.FunctionNotFound, message);
   }
 

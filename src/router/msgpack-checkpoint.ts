@@ -19,6 +19,8 @@ export interface AskedRecord extends Parts {
   fn: number;
   /** That name. */
   missing: { namespace: string; id: string };
+  /** The record named it by its handle. */
+  isByHandle: boolean;
   frame: Uint8Array;
   askedMs: number;
 }
@@ -49,7 +51,7 @@ export class MsgpackCheckpoint {
     const refusal = this.#refusal(from, asked);
     if (refusal !== null) {
       this.#o.metrics.add(Metric.calls_forbidden);
-      this.#general?.sendError(from, call, ErrorCode.Forbidden, refusal);
+      this.#general?.sendError(from, call, refusal.code, refusal.message);
       return true;
     }
     const session = this.#interceptor(from, asked);
@@ -74,20 +76,26 @@ export class MsgpackCheckpoint {
     };
     if (wanted === null) {
       metrics.add(Metric.calls_forbidden);
-      failed(ErrorCode.Forbidden, refusal ?? "");
+      failed(refusal?.code ?? "", refusal?.message ?? "");
     } else if ("code" in wanted) failed(wanted.code, wanted.message);
     else if (session !== null) middleware.cast(session, wanted, failed);
     return true;
   }
 
-  #refusal(from: Connection, { fn, missing }: AskedRecord): string | null {
+  /** A handle that was guessed finds nothing, as one that is stale: neither the function nor its name is given away. */
+  #refusal(
+    from: Connection,
+    { fn, missing, isByHandle }: AskedRecord,
+  ): { code: string; message: string } | null {
     const { access, functions } = this.#o;
     const verdict =
       fn === 0
         ? access.verdictOfMissing(from.index, missing.namespace, missing.id)
         : access.verdict(from.index, fn);
     if (verdict === Verdict.Allowed) return null;
-    return forbiddenMessage(fn === 0 ? missing.id : functions.names.id(fn & INDEX_MASK), verdict);
+    if (isByHandle) return { code: ErrorCode.FunctionNotFound, message: staleMessage(fn) };
+    const id = fn === 0 ? missing.id : functions.names.id(fn & INDEX_MASK);
+    return { code: ErrorCode.Forbidden, message: forbiddenMessage(id, verdict) };
   }
 
   /** The session whose middleware takes the call; null: none does. A stale handle is nobody's. */
@@ -124,4 +132,9 @@ export class MsgpackCheckpoint {
       metadataJson,
     };
   }
+}
+
+/** The sentence for a handle that nobody serves, as far as whoever asks may know. */
+export function staleMessage(fn: number): string {
+  return `The function handle 0x${(fn >>> 0).toString(16)} is stale or never was; resolve the name again`;
 }

@@ -28,7 +28,7 @@ import { hashKey, readContext } from "./context.js";
 import type { Crossing } from "./crossing.js";
 import { packErrorBody } from "./error-body.js";
 import { CALL_WORDS, CallWord } from "./in-flight.js";
-import type { MsgpackCheckpoint } from "./msgpack-checkpoint.js";
+import { type MsgpackCheckpoint, staleMessage } from "./msgpack-checkpoint.js";
 import type { MsgpackControl } from "./msgpack-control.js";
 import type { StreamRecords } from "./stream-records.js";
 
@@ -124,7 +124,14 @@ export class MsgpackGeneral {
     const askedMs = cursor.uint("timeout_ms");
     const parts = this.#parts(cursor);
     if (this.#o.access.restricted[from.index] !== 0) {
-      const asked = { fn, missing: this.#missingName, frame: cursor.bytes, ...parts, askedMs };
+      const asked = {
+        fn,
+        missing: this.#missingName,
+        isByHandle: this.#isByHandle,
+        frame: cursor.bytes,
+        ...parts,
+        askedMs,
+      };
       if (this.#o.checkpoint.stopsCall(from, call, asked)) return;
     }
     if (fn === 0) return this.#notFound(from, call, 0);
@@ -241,24 +248,25 @@ export class MsgpackGeneral {
 
   #notFound(from: Connection, call: number, fn: number): void {
     this.#o.metrics.add(Metric.calls_not_found);
-    const what =
-      fn === 0
-        ? this.#missing
-        : `The function handle 0x${(fn >>> 0).toString(16)} is stale or never was; resolve the name again`;
+    const what = fn === 0 ? this.#missing : staleMessage(fn);
     this.sendError(from, call, ErrorCode.FunctionNotFound, what);
   }
 
   /** The sentence for the name that {@link #function} did not find. */
   #missing = "";
   #missingName = { namespace: "", id: "" };
+  /** {@link #function} read a handle. */
+  #isByHandle = false;
 
   /** The function of a call or cast: a handle, or a name that is looked up. 0 = not found. */
   #function(from: Connection, cursor: Cursor): number {
-    if (!cursor.isStr() && !cursor.isArray()) return cursor.uint("function") | 0;
+    this.#isByHandle = !cursor.isStr() && !cursor.isArray();
+    if (this.#isByHandle) return cursor.uint("function") | 0;
     const [namespace, start, end] = this.name(from, cursor);
     const fn = this.#o.functions.names.find(namespace, cursor.bytes, start, end);
     if (fn === 0) {
-      this.#missing = this.#o.calls.notFoundMessage(namespace, cursor.bytes, start, end);
+      const mayCall = (handle: number): boolean => this.#o.access.mayCall(from.index, handle);
+      this.#missing = this.#o.calls.notFoundMessage(namespace, cursor.bytes, start, end, mayCall);
       const id = Buffer.from(cursor.bytes.subarray(start, end)).toString("utf8");
       this.#missingName = { namespace: namespace.name, id };
     }
@@ -317,7 +325,14 @@ export class MsgpackGeneral {
       throw new ElementError("mode must be 0 (one owner) or 1 (all owners)");
     const parts = this.#parts(cursor);
     if (this.#o.access.restricted[from.index] !== 0) {
-      const asked = { fn, missing: this.#missingName, frame: cursor.bytes, ...parts, askedMs: 0 };
+      const asked = {
+        fn,
+        missing: this.#missingName,
+        isByHandle: this.#isByHandle,
+        frame: cursor.bytes,
+        ...parts,
+        askedMs: 0,
+      };
       if (this.#o.checkpoint.stopsCast(from, asked)) return;
     }
     metrics.counts[Metric.casts]!++;

@@ -2,7 +2,7 @@
 //
 // Whoever calls has read a frame of its wire; what is refused comes back as a CodedError. The wires and the handing over are behind trigger-binder.ts.
 
-import { randomUUID } from "node:crypto";
+import type { Session } from "../access/session.js";
 import type { Logger } from "../log.js";
 import { Metric, type Metrics } from "../metrics.js";
 import { CodedError, ErrorCode } from "../protocol/error.js";
@@ -88,13 +88,13 @@ export class TriggerRegistrar {
 
   /**
    * Registers a trigger that belongs to nobody and waits for its provider's word: resolves with its id when that is yes, when there is none in ten
-   * seconds, and when it is parked. Rejects with CodedError `trigger_registration_failed`, `limit_reached`.
+   * seconds, and when it is parked. Rejects with CodedError `trigger_registration_failed`, `limit_reached`. `session`: of whoever asks; null: none.
    */
-  async registerForGood(request: Omit<TriggerRequest, "id">): Promise<string> {
+  async registerForGood(asked: TriggerRequest, session: Session | null): Promise<string> {
     const { binder, answers, triggers } = this.#o;
-    const asked = { ...request, id: randomUUID() };
     this.#checkNamespaces(asked);
     const trigger = this.#enter(asked, ENGINE);
+    if (session !== null) triggers.askedBy.set(trigger, session);
     const type = binder.resolve(trigger);
     const problem = type === 0 || binder.isEngineType(type) ? null : binder.ask(trigger, type);
     if (problem !== null) {

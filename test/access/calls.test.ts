@@ -36,7 +36,10 @@ test("the same for a msgpack worker: by name, by handle, by resolve, by cast", a
   peer.sendBytes(Buffer.concat([canonicalCall(1, closed, pack(0)), canonicalCall(2, open, pack(5))]));
   const record = await peer.next("the refusal");
   assert.equal(record[1], 1);
-  assert.equal(errorOf(record).code, "FORBIDDEN");
+  assert.deepEqual(errorOf(record), {
+    code: "function_not_found",
+    message: `The function handle 0x${closed.toString(16)} is stale or never was; resolve the name again`,
+  });
   const call = await worker.next("the allowed call");
   worker.send([2, call[1], pack("yes")]);
   const result = await peer.next("the result");
@@ -121,11 +124,13 @@ test("listings show what the session may call, info of anything else is FORBIDDE
     (await peer.call("engine::functions::info", { function_id: "closed::f" })).error?.code,
     "FORBIDDEN",
   );
-  const batch = await peer.call("engine::functions::info", { function_ids: ["open::f", "closed::f", "no"] });
+  const batch = await peer.call("engine::functions::info", {
+    function_ids: ["open::f", "closed::f", "closed::none", "open::none"],
+  });
   const rows = (batch.result as { functions: { error?: string }[] }).functions;
   assert.deepEqual(
     rows.map((row) => row.error),
-    [undefined, "forbidden", "not_found"],
+    [undefined, "forbidden", "forbidden", "not_found"],
   );
 });
 
@@ -162,4 +167,53 @@ test("a slot that is used again by a trusted connection carries nothing of the s
     assert.equal((await trusted.call("closed::f", {})).result, 2);
   }
   assert.equal(rig.engine.access.restricted.indexOf(1), -1);
+});
+
+test("function_not_found names other namespaces only where the session may call the function there", async (t) => {
+  const rig = await guardedEngine(t, {
+    rbac: { authFunctionId: "auth", exposeFunctions: [...exposes("*"), ...exposes("engine::functions::*")] },
+  });
+  await serve(rig, "auth", () => ({ namespaces: { default: [], shop: ["open"] } }));
+  for (const namespace of ["shop", "bank"]) {
+    const worker = await rig.json({ namespace });
+    for (const id of ["open", "closed"]) worker.register(id);
+    await worker.settle();
+  }
+  const peer = await rig.entered();
+  assert.deepEqual((await peer.call("open", {})).error, {
+    code: "function_not_found",
+    message: "Function open not found in namespace default. It is registered in namespace(s): shop.",
+  });
+  const hidden = { code: "function_not_found", message: "Function closed not found in namespace default." };
+  assert.deepEqual((await peer.call("closed", {})).error, hidden);
+  const msgpack = await rig.enteredMsgpack();
+  msgpack.send([1, 9, "closed", 0, 0, null, pack(0)]);
+  assert.deepEqual(errorOf(await msgpack.next()), hidden);
+  const info = async (input: object) => (await peer.call("engine::functions::info", input)).error;
+  assert.equal((await info({ function_id: "closed" }))?.message, "Function closed is not registered");
+  assert.deepEqual(
+    [await info({ function_id: "closed", namespace: "bank" })].map((error) => error?.code),
+    [(await info({ function_id: "none", namespace: "bank" }))?.code],
+    "what is hidden looks like what is not there",
+  );
+  const trusted = await rig.json();
+  assert.match((await trusted.call("closed", {})).error?.message ?? "", /: bank, shop\.$/);
+});
+
+test("workers that serve nothing the session may call are not listed, nor told of by name", async (t) => {
+  const rig = await guardedEngine(t, { rbac: { exposeFunctions: exposes("open::*", "engine::workers::*") } });
+  for (const [name, id] of [
+    ["seen", "open::f"],
+    ["hidden", "closed::f"],
+  ] as const) {
+    const worker = await rig.json({ name, pid: 1 });
+    worker.register(id);
+    await worker.settle();
+  }
+  const peer = await rig.entered("/", {}, { name: "me", pid: 2 });
+  const { result } = await peer.call("engine::workers::list", {});
+  const names = (result as { workers: { name: string }[] }).workers.map(({ name }) => name);
+  assert.deepEqual(names, ["iii-engine-functions", "me", "seen"]);
+  assert.equal((await peer.call("engine::workers::info", { name: "hidden" })).error?.code, "NOT_FOUND");
+  assert.ok((await peer.call("engine::workers::info", { name: "seen" })).result);
 });

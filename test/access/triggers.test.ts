@@ -199,16 +199,67 @@ test("engine::register_trigger holds a session to its types and its prefix", asy
   const rig = await guardedEngine(t, {
     rbac: { authFunctionId: "auth", exposeFunctions: exposes("engine::register_trigger") },
   });
-  await serve(rig, "auth", () => ({ allowed_trigger_types: ["mail"], function_registration_prefix: "team" }));
+  await serve(rig, "auth", () => ({
+    allowed_trigger_types: ["mail"],
+    allowed_functions: ["team::f"],
+    function_registration_prefix: "team",
+  }));
   const peer = await rig.entered();
   const refused = await peer.call("engine::register_trigger", { trigger_type: "cron", function_id: "f" });
   assert.equal(refused.error?.code, "FORBIDDEN");
+  const beyond = await peer.call("engine::register_trigger", { trigger_type: "mail", function_id: "g" });
+  assert.equal(beyond.error?.code, "FORBIDDEN", "it may not call team::g");
   const mail = await provider(rig, "mail");
   const id = peer.invoke("engine::register_trigger", { trigger_type: "mail", function_id: "f" });
   const offered = await mail.next();
   assert.equal(offered.function_id, "team::f");
   mail.send({ ...offered, type: "triggerregistrationresult" });
   assert.equal((await peer.next()).invocation_id, id);
+});
+
+test("a trigger that a session makes through engine::register_trigger tells what that session may see, also when it has gone", async (t) => {
+  const rig = await guardedEngine(t, {
+    rbac: { exposeFunctions: exposes("open::*", "engine::register_trigger") },
+  });
+  const sink = await rig.jsonOffering("open::sink", "closed::f");
+  const peer = await rig.entered();
+  const asked = { trigger_type: "engine::functions-available", function_id: "open::sink" };
+  const { result } = await peer.call("engine::register_trigger", asked);
+  assert.ok(result);
+  const idsOf = (data: unknown): string[] =>
+    (data as { functions: { function_id: string }[] }).functions.map((row) => row.function_id);
+  const first = idsOf((await sink.next("the snapshot")).data);
+  assert.ok(first.includes("open::sink") && !first.includes("closed::f"), String(first));
+  await peer.close();
+  sink.register("open::g");
+  sink.register("closed::g");
+  const ids = idsOf((await sink.next("the next snapshot")).data);
+  assert.ok(ids.includes("open::g") && !ids.includes("closed::g") && !ids.includes("closed::f"), String(ids));
+});
+
+test("engine::register_trigger asks the listener's hook, and engine::unregister_trigger removes only what is seen", async (t) => {
+  const rig = await guardedEngine(t, {
+    rbac: {
+      exposeFunctions: exposes("open::*", "engine::*register_trigger"),
+      onTriggerRegistrationFunctionId: "hook",
+    },
+  });
+  const answers: unknown[] = [null, { function_id: "open::g" }];
+  await serve(rig, "hook", () => answers.shift());
+  const mail = await provider(rig, "mail");
+  const peer = await rig.entered();
+  const ask = { trigger_type: "mail", function_id: "open::f" };
+  assert.equal((await peer.call("engine::register_trigger", ask)).error?.code, "FORBIDDEN");
+  peer.invoke("engine::register_trigger", ask);
+  const offered = await mail.next();
+  assert.equal(offered.function_id, "open::g");
+  mail.send({ ...offered, type: "triggerregistrationresult" });
+  const made = (await peer.next()).result as { id: string };
+  bind(mail, "hidden", "nobody", "closed::f");
+  await mail.settle();
+  const remove = async (id: string): Promise<unknown> =>
+    (await peer.call("engine::unregister_trigger", { id })).result;
+  assert.deepEqual([await remove("hidden"), await remove(made.id)], [{ removed: false }, { removed: true }]);
 });
 
 test("a session may not watch the whole registry", async (t) => {
