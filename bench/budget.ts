@@ -61,7 +61,7 @@ export function barsOf(caseName: string, row: string): Bars {
   return REACH[caseName]?.[row] ?? {};
 }
 
-/** When the slices of the control differ by more than this (see `spread`), a ratio over its budget says nothing. */
+/** When the slices of the control differ by more than this (see `spread`), a ratio that may or may not be over its budget says nothing. */
 export const CONTROL_SPREAD_MAX = 0.12;
 
 export interface GateCase {

@@ -27,6 +27,18 @@ export interface Context {
   progress(what: string): void;
   /** How the engine is started: the tree it is built in, options of Node. */
   engine: SpawnOptions;
+  /** This row cannot be measured, and why; the others go on. */
+  giveUp(row: RowName, why: unknown): void;
+}
+
+export type RowName = Pick<Row, "name" | "title">;
+
+/** Processes to start and connections to open, for each side of a case; rough. */
+const START_S = 0.4;
+
+/** About how long `sides` take that are measured in turns, in seconds. */
+export function turnsS({ warmupMs, sliceMs, slices }: Effort, sides: number): number {
+  return sides * (START_S + (warmupMs + slices * sliceMs) / 1000);
 }
 
 export interface Figure {
@@ -34,12 +46,18 @@ export interface Figure {
   unit: string;
   /** Half the interquartile range over the slices, relative to the median. */
   spread?: number;
+  /** For the file only: a person looking at the table does not need it. */
+  isQuiet?: true;
 }
 
 /** `row` ÷ `control`, both of this case; the smaller the better. */
 export interface Ratio {
   control: string;
+  /** The median over the turns. */
   value: number;
+  /** Between these it lies with nine chances in ten; only where there were turns enough to say so. */
+  low?: number;
+  high?: number;
   /** The bar of budget.ts; undefined where none is set. */
   reach?: number;
 }
@@ -61,11 +79,20 @@ export interface CaseResult {
   rows: Row[];
 }
 
+/** What became of a case, for the table and the file. */
+export interface MeasuredCase extends CaseResult {
+  /** Rows that could not be measured; the case itself, when none could. */
+  unmeasured: (RowName & { why: string })[];
+  tookS: number;
+}
+
 export interface Case {
   /** What the command line says: `npm run bench -- call-128-64`. */
   name: string;
   title: string;
   /** Part of `--quick`. */
   quick: boolean;
+  /** About how long it takes, in seconds. */
+  takesS(effort: Effort): number;
   run(context: Context): Promise<CaseResult>;
 }

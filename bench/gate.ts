@@ -5,26 +5,33 @@
 //   npm run bench:gate                       without a base (a first or shallow clone): fails where the ratio to the
 //                                            control row is over its budget
 //
-// When the control itself moves between slices, nothing can be said: the case is inconclusive and measured again.
+// All sides take turns, and what is judged is the median of the ratios turn by turn together with the interval in which it lies with
+// nine chances in ten. Turns are added until that interval lies on one side of the budget. When it does not after the last turn,
+// the case is inconclusive and measured again with fresh processes, as is one that was found beyond: once may be the weather.
 // Exit codes: 0 within budget · 1 beyond · 2 wrong usage · 3 still inconclusive after the last attempt.
 
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { symlinkSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { CONTROL_SPREAD_MAX, GATE_CASES, type GateCase } from "./budget.js";
-import { type Context, type Effort, FULL, type Row } from "./case.js";
+import { type Context, type Effort, FULL, type Row, turnsS } from "./case.js";
 import { controlSide, engineSide } from "./cases/sides.js";
-import { COUNT_COLLECTIONS } from "./process.js";
-import { heading, machine, Progress, table } from "./report.js";
-import { cpuPerCall, type Side } from "./slices.js";
+import { heading, machine } from "./machine.js";
+import { COUNT_COLLECTIONS, temporaryFolder } from "./process.js";
+import { Progress } from "./progress.js";
+import { CPU_PER_CALL, type Running, type Side, slicesOf, Turns, withSides } from "./slices.js";
+import { table } from "./table.js";
+import { undoAtExit } from "./undo.js";
 
 const ATTEMPTS = 3;
-/** More, shorter slices than the tables take: medians of ratios gain from many turns. */
-const EFFORT: Effort = { ...FULL, sliceMs: 500, slices: 7 };
-const QUICK_EFFORT: Effort = { ...FULL, warmupMs: 400, sliceMs: 300, slices: 5 };
+/** Shorter slices than the tables take: medians of ratios gain from many turns. `slices` is how many are taken between two looks. */
+const EFFORT: Effort = { ...FULL, sliceMs: 400, slices: 7 };
+const QUICK_EFFORT: Effort = { ...FULL, warmupMs: 400, sliceMs: 250, slices: 7 };
+/** After so many looks a case is judged as it stands. */
+const LOOKS = 4;
 
 const USAGE = "npm run bench:gate -- [--base REVISION] [--quick]";
 
@@ -40,7 +47,8 @@ function parse(): { base: string | undefined; quick: boolean } {
   }
 }
 
-type Verdict = "within" | "beyond" | "inconclusive";
+/** `open`: the turns so far leave it open on which side of the budget the ratio lies. */
+type Verdict = "within" | "beyond" | "inconclusive" | "open";
 
 interface Judged {
   verdict: Verdict;
@@ -54,12 +62,16 @@ interface Base {
 }
 
 function buildBase(revision: string): Base {
-  const folder = join(mkdtempSync(join(tmpdir(), "tercet-gate-")), "tree");
+  const outer = temporaryFolder("tercet-gate-");
+  const folder = join(outer.folder, "tree");
   const git = (...args: string[]) => execFileSync("git", args, { stdio: "pipe" });
+  const removeTree = () => git("worktree", "remove", "--force", folder);
+  const forget = undoAtExit(removeTree);
   git("worktree", "add", "--detach", "--force", folder, revision);
   const remove = () => {
-    git("worktree", "remove", "--force", folder);
-    rmSync(resolve(folder, ".."), { recursive: true, force: true });
+    forget();
+    removeTree();
+    outer.remove();
   };
   try {
     symlinkSync(resolve("node_modules"), join(folder, "node_modules"));
@@ -95,9 +107,10 @@ function sidesOf(one: GateCase, base: Base | undefined): Side[] {
 
 /**
  * Judged by garbage collections first, which are a count and do not depend on the weather: one object per call is a few
- * per million, where its time would hide in the noise. Then by the ratio, unless the control did not hold still.
+ * per million, where its time would hide in the noise. Then by the ratio, as soon as the turns so far can say it. After the
+ * last turn its median decides, unless it is over the budget and the control did not hold still either.
  */
-export function judge(rows: Row[], one: GateCase, hasBase: boolean): Judged {
+export function judge(rows: Row[], one: GateCase, hasBase: boolean, isLast: boolean): Judged {
   const head = row(rows, "head");
   const collections = head.others["collections/M"]?.value ?? Number.NaN;
   if (!(collections <= one.collectionsMax)) {
@@ -110,11 +123,18 @@ export function judge(rows: Row[], one: GateCase, hasBase: boolean): Judged {
   const [against, most] = hasBase ? ["base", one.budget] : [one.control, one.alone];
   const ratio = head.ratios.find(({ control }) => control === against);
   if (ratio === undefined) throw new Error(`${one.name} was not measured against ${against}`);
-  const why = `${ratio.value.toFixed(3)} × ${against}, at most ${most} (${one.why}); ${collections.toFixed(2)} collections/M`;
-  if (ratio.value <= most) return { verdict: "within", why };
+  const { value, low = 0, high = Number.POSITIVE_INFINITY } = ratio;
   const moved = row(rows, one.control).figure.spread ?? 0;
-  if (moved <= CONTROL_SPREAD_MAX) return { verdict: "beyond", why };
-  return { verdict: "inconclusive", why: `${why}; but the control moved by ${(100 * moved).toFixed(0)} %` };
+  const why = [
+    `${value.toFixed(3)} × ${against} (${low.toFixed(3)} to ${high.toFixed(3)}), at most ${most}: ${one.why}`,
+    `${collections.toFixed(2)} collections/M`,
+    `the control moved by ${(100 * moved).toFixed(0)} %`,
+  ].join("; ");
+  if (high <= most) return { verdict: "within", why };
+  if (low > most) return { verdict: "beyond", why };
+  if (!isLast) return { verdict: "open", why };
+  if (value <= most) return { verdict: "within", why };
+  return { verdict: moved <= CONTROL_SPREAD_MAX ? "beyond" : "inconclusive", why };
 }
 
 function row(rows: Row[], name: string): Row {
@@ -123,12 +143,28 @@ function row(rows: Row[], name: string): Row {
   return found;
 }
 
+/** Turns until they say something, LOOKS times as many at most. */
+async function measuredOnce(one: GateCase, hasBase: boolean, running: Running[], context: Context) {
+  const turns = new Turns(slicesOf(running, CPU_PER_CALL, context), CPU_PER_CALL, context);
+  for (let look = 1; ; look++) {
+    await turns.take(context.effort.slices);
+    const rows = turns.rows();
+    const judged = judge(rows, one, hasBase, look === LOOKS);
+    if (judged.verdict !== "open") return { rows, judged };
+  }
+}
+
 async function measured(one: GateCase, base: Base | undefined, context: Context): Promise<Judged> {
+  const hasBase = base !== undefined;
   let judged: Judged = { verdict: "inconclusive", why: "not measured" };
   for (let attempt = 1; attempt <= ATTEMPTS && judged.verdict !== "within"; attempt++) {
-    const rows = await cpuPerCall(sidesOf(one, base), context);
-    process.stdout.write(table({ name: one.name, title: `${one.path}, attempt ${attempt}`, rows }));
-    const next = judge(rows, one, base !== undefined);
+    const startMs = performance.now();
+    const { rows, judged: next } = await withSides(sidesOf(one, base), context, (running) =>
+      measuredOnce(one, hasBase, running, context),
+    );
+    const title = `${one.path}, attempt ${attempt}`;
+    const tookS = (performance.now() - startMs) / 1000;
+    process.stdout.write(table({ name: one.name, title, rows, unmeasured: [], tookS }));
     // Beyond the budget twice in a row is an answer; once may be the weather.
     if (next.verdict === "beyond" && judged.verdict === "beyond") return next;
     judged = next;
@@ -137,22 +173,32 @@ async function measured(one: GateCase, base: Base | undefined, context: Context)
   return judged;
 }
 
+function contextOf(effort: Effort, progress: Progress): Context {
+  return {
+    effort,
+    engine: { nodeOptions: COUNT_COLLECTIONS },
+    controlsOnly: false,
+    progress: (what) => progress.step(what),
+    giveUp: ({ title }, why) => {
+      throw new Error(`${title} cannot be measured`, { cause: why });
+    },
+  };
+}
+
 async function gate(): Promise<number> {
   const { base: revision, quick } = parse();
   process.stdout.write(`${heading(machine())}\n`);
   const base = revision === undefined ? undefined : buildBase(revision);
   try {
     const cases = GATE_CASES.filter((one) => !quick || one.quick);
-    const progress = new Progress(cases.length);
-    const context: Context = {
-      effort: quick ? QUICK_EFFORT : EFFORT,
-      engine: { nodeOptions: COUNT_COLLECTIONS },
-      controlsOnly: false,
-      progress: (what) => progress.step(what),
-    };
+    const effort = quick ? QUICK_EFFORT : EFFORT;
+    const sides = base === undefined ? 2 : 3;
+    const plan = cases.map(({ name, path }) => ({ name: `${name} ${path}`, takesS: turnsS(effort, sides) }));
+    const progress = new Progress(plan);
+    const context = contextOf(effort, progress);
     const verdicts: Verdict[] = [];
     for (const one of cases) {
-      progress.begin(`${one.name} ${one.path}`);
+      progress.begin();
       const { verdict, why } = await measured(one, base, context);
       progress.end();
       process.stdout.write(`${verdict.padEnd(13)} ${one.name} ${one.path}: ${why}\n`);

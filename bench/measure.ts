@@ -54,3 +54,32 @@ export function spread(values: readonly number[]): number {
   const middle = median(values);
   return middle === 0 ? 0 : (at(0.75) - at(0.25)) / 2 / middle;
 }
+
+/** Chance, on each side, that the median lies outside of {@link medianInterval}. */
+const TAIL = 0.05;
+
+/**
+ * Where the median lies with nine chances in ten, whatever the distribution: a value is above or below it as a coin
+ * falls, so the chance that the median lies below the k-th smallest of n is that of fewer than k heads in n throws. Empty for fewer than five
+ * values, which cannot say it.
+ */
+export function medianInterval(values: readonly number[]): { low: number; high: number } | undefined {
+  const sorted = [...values].sort((a, b) => a - b);
+  const rank = tailRank(sorted.length);
+  const low = sorted[rank - 1];
+  const high = sorted[sorted.length - rank];
+  return low === undefined || high === undefined ? undefined : { low, high };
+}
+
+/** The greatest k for which fewer than k heads in `throws` are rarer than TAIL; 0 when there is none. */
+function tailRank(throws: number): number {
+  let exactly = 0.5 ** throws; // the chance of exactly k heads, k = 0 here
+  let fewer = 0;
+  let k = 0;
+  while (fewer + exactly <= TAIL && k < throws) {
+    fewer += exactly;
+    exactly *= (throws - k) / (k + 1);
+    k++;
+  }
+  return k;
+}

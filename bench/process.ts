@@ -11,6 +11,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Reply } from "./load/messages.js";
+import { undoAtExit } from "./undo.js";
 
 /** dist/, where this file was compiled to. */
 export const DIST = fileURLToPath(new URL("../", import.meta.url));
@@ -22,6 +23,8 @@ const CORE = { router: 0, load: 1 } as const satisfies Record<Core, number>;
 /** Longest a process may take to say that it is ready, a generator to answer. */
 const READY_MS = 15_000;
 const ANSWER_MS = 120_000;
+/** Longest the engine may take to end politely. */
+const END_MS = 10_000;
 
 export const pinned: boolean = availableParallelism() > 1 && onPath("taskset");
 
@@ -39,23 +42,36 @@ function pinnedCommand(core: Core | "any", command: string[]): [string, string[]
   return [whole[0] ?? "", whole.slice(1)];
 }
 
-const running = new Set<ChildProcess>();
-
-process.on("exit", () => {
-  for (const child of running) child.kill("SIGKILL");
-});
-
 function watched<Child extends ChildProcess>(child: Child): Child {
-  running.add(child);
-  child.once("exit", () => running.delete(child));
+  child.once(
+    "exit",
+    undoAtExit(() => child.kill("SIGKILL")),
+  );
   return child;
 }
 
+/** One that does not go when it is asked to is killed: a bench that waits for ever measures nothing. */
 async function ended(child: ChildProcess, signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exit = once(child, "exit");
   child.kill(signal);
+  const timer = setTimeout(() => child.kill("SIGKILL"), END_MS);
   await exit;
+  clearTimeout(timer);
+}
+
+/** A temporary folder, and what removes it again. */
+export function temporaryFolder(prefix: string): { folder: string; remove: () => void } {
+  const folder = mkdtempSync(join(tmpdir(), prefix));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  const forget = undoAtExit(remove);
+  return {
+    folder,
+    remove: () => {
+      forget();
+      remove();
+    },
+  };
 }
 
 /** A free loopback port; another process could take it before we do, which then fails loudly. */
@@ -132,7 +148,7 @@ const PORT_TAKEN = /port is taken/;
 
 /** Undefined when the port was taken meanwhile. */
 async function startEngineOn(port: number, options: SpawnOptions): Promise<Router | undefined> {
-  const folder = mkdtempSync(join(tmpdir(), "tercet-bench-"));
+  const { folder, remove } = temporaryFolder("tercet-bench-");
   const config = join(folder, "config.yaml");
   writeFileSync(config, engineConfig(port) + (options.more ?? ""));
   const script = join(options.dist ?? DIST, "src/main.js");
@@ -151,7 +167,7 @@ async function startEngineOn(port: number, options: SpawnOptions): Promise<Route
   });
   const stop = async () => {
     await ended(child, "SIGTERM");
-    rmSync(folder, { recursive: true, force: true });
+    remove();
   };
   try {
     await healthy(port, child, log);

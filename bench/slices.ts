@@ -1,11 +1,11 @@
 // Sides take turns: a slice of the first, a slice of the second, … and again, so that every side sees the same
 // weather. Ratios are taken within a turn; what is reported is their median.
 
-import type { Context, Ratio, Row } from "./case.js";
+import type { Context, Figure, Ratio, Row, RowName } from "./case.js";
 import type { Tally } from "./load/calls.js";
 import type { LoadShape, RunReport, RunRequest } from "./load/messages.js";
 import type { Target } from "./load/role.js";
-import { cpuUs, median, spread } from "./measure.js";
+import { cpuUs, median, medianInterval, spread } from "./measure.js";
 import { LoadProcess, type Router } from "./process.js";
 
 /** One router with its own load. */
@@ -31,6 +31,8 @@ export interface Running {
 export interface Measure {
   unit: string;
   otherUnits: Record<string, string>;
+  /** Those of them that are for the file only. */
+  quiet?: readonly string[];
   request: Omit<RunRequest, "kind" | "durationMs">;
   read(report: RunReport, routerCpuUs: number, collections: number): Sample;
 }
@@ -39,6 +41,7 @@ export interface Measure {
 export const CPU_PER_CALL: Measure = {
   unit: "µs/call",
   otherUnits: { "calls/s": "/s", load: "µs/call", "collections/M": "" },
+  quiet: ["load", "collections/M"],
   request: { timing: false },
   read: ({ calls, elapsedMs, ownCpuUs }, routerCpuUs, collections) => ({
     value: routerCpuUs / calls,
@@ -55,7 +58,7 @@ export function cpuPerCall(sides: Side[], context: Context): Promise<Row[]> {
   return withSides(sides, context, (running) => alternate(running, CPU_PER_CALL, context));
 }
 
-/** Starts every side, warms it up, lets `body` measure, and ends all processes whatever happens. */
+/** Starts every side, warms it up, lets `body` measure those that came up, and ends all processes whatever happens. */
 export async function withSides<Result>(
   sides: Side[],
   context: Context,
@@ -65,9 +68,14 @@ export async function withSides<Result>(
   try {
     const opening = await Promise.allSettled(sides.map((side) => open(side, context)));
     for (const one of opening) if (one.status === "fulfilled") running.push(one.value);
-    for (const one of opening) if (one.status === "rejected") throw one.reason;
-    for (const one of running) await warmUp(one, context);
-    return await body(running);
+    for (const [at, one] of opening.entries()) {
+      const side = sides[at];
+      if (one.status === "rejected" && side !== undefined) context.giveUp(side, one.reason);
+    }
+    const warm: Running[] = [];
+    for (const one of running)
+      if (await attempt(one.side, context, () => warmUp(one, context))) warm.push(one);
+    return await body(warm);
   } finally {
     await Promise.all(running.map(close));
   }
@@ -85,6 +93,17 @@ async function open(side: Side, context: Context): Promise<Running> {
     throw error;
   }
   return running;
+}
+
+/** False when it failed and the row was given up. */
+async function attempt(row: RowName, context: Context, work: () => Promise<void>): Promise<boolean> {
+  try {
+    await work();
+    return true;
+  } catch (error) {
+    context.giveUp(row, error);
+    return false;
+  }
 }
 
 async function warmUp(one: Running, context: Context): Promise<void> {
@@ -118,11 +137,15 @@ export function checked<Report extends Tally>(report: Report, title: string): Re
 
 /** Calls in turn over all sides, measured one way. */
 export function alternate(running: Running[], measure: Measure, context: Context): Promise<Row[]> {
-  const turns = running.map((one) => ({
+  return inTurns(slicesOf(running, measure, context), measure, context);
+}
+
+/** A turn for each side, measured one way. */
+export function slicesOf(running: Running[], measure: Measure, { effort }: Context): Turn[] {
+  return running.map((one) => ({
     side: one.side,
-    slice: () => takeSlice(one, measure, context.effort.sliceMs),
+    slice: () => takeSlice(one, measure, effort.sliceMs),
   }));
-  return inTurns(turns, measure, context);
 }
 
 async function takeSlice(one: Running, measure: Measure, durationMs: number): Promise<Sample> {
@@ -146,32 +169,64 @@ export interface Turn {
 }
 
 interface Samples {
-  side: Turn["side"];
+  turn: Turn;
   values: number[];
   others: Record<string, number>[];
 }
 
-type Units = Pick<Measure, "unit" | "otherUnits">;
+type Units = Pick<Measure, "unit" | "otherUnits" | "quiet">;
 
 /** Slices in turn over all sides; a row for each. */
 export async function inTurns(turns: Turn[], units: Units, context: Context): Promise<Row[]> {
-  const { slices } = context.effort;
-  const samples: Samples[] = turns.map(({ side }) => ({ side, values: [], others: [] }));
-  for (let slice = 1; slice <= slices; slice++) {
-    for (const [index, turn] of turns.entries()) {
-      context.progress(`${turn.side.title}: ${slice}/${slices}`);
-      const { value, others } = await turn.slice();
-      samples[index]?.values.push(value);
-      samples[index]?.others.push(others);
-    }
-  }
-  return samples.map((sample) => rowOf(sample, samples, units));
+  const all = new Turns(turns, units, context);
+  await all.take(context.effort.slices);
+  return all.rows();
 }
 
-function rowOf({ side, values, others }: Samples, all: Samples[], units: Units): Row {
-  const { name, title, kind, against } = side;
-  const named = Object.entries(units.otherUnits).map(([other, unit]) => {
-    return [other, { value: median(others.map((slice) => slice[other] ?? 0)), unit }];
+/** Slices taken so far, of sides that take turns: there and back again, so that a drift of the machine meets all alike. */
+export class Turns {
+  #samples: Samples[];
+  readonly #units: Units;
+  readonly #context: Context;
+  taken = 0;
+
+  constructor(turns: Turn[], units: Units, context: Context) {
+    this.#samples = turns.map((turn) => ({ turn, values: [], others: [] }));
+    this.#units = units;
+    this.#context = context;
+  }
+
+  /** So many turns more. A side that fails in one is given up. */
+  async take(count: number): Promise<void> {
+    const last = this.taken + count;
+    while (this.taken < last) {
+      this.taken++;
+      const order = this.taken % 2 === 1 ? this.#samples : this.#samples.toReversed();
+      for (const samples of order) await this.#slice(samples, last);
+    }
+  }
+
+  async #slice(samples: Samples, last: number): Promise<void> {
+    const { turn } = samples;
+    this.#context.progress(`${turn.side.title}: ${this.taken}/${last}`);
+    const isTaken = await attempt(turn.side, this.#context, async () => {
+      const { value, others } = await turn.slice();
+      samples.values.push(value);
+      samples.others.push(others);
+    });
+    if (!isTaken) this.#samples = this.#samples.filter((other) => other !== samples);
+  }
+
+  rows(): Row[] {
+    return this.#samples.map((samples) => rowOf(samples, this.#samples, this.#units));
+  }
+}
+
+function rowOf({ turn, values, others }: Samples, all: Samples[], units: Units): Row {
+  const { name, title, kind, against } = turn.side;
+  const named = Object.entries(units.otherUnits).map(([other, unit]): [string, Figure] => {
+    const figure = { value: median(others.map((slice) => slice[other] ?? 0)), unit };
+    return [other, units.quiet?.includes(other) ? { ...figure, isQuiet: true } : figure];
   });
   return {
     name,
@@ -179,7 +234,11 @@ function rowOf({ side, values, others }: Samples, all: Samples[], units: Units):
     kind,
     figure: { value: median(values), unit: units.unit, spread: spread(values) },
     others: Object.fromEntries(named),
-    ratios: ratiosOf(against, values, (control) => all.find((other) => other.side.name === control)?.values),
+    ratios: ratiosOf(
+      against,
+      values,
+      (control) => all.find((other) => other.turn.side.name === control)?.values,
+    ),
   };
 }
 
@@ -192,7 +251,8 @@ export function ratiosOf(
   return Object.entries(against).flatMap(([control, reach]) => {
     const slices = slicesOf(control);
     if (slices === undefined) return [];
-    const value = median(own.map((us, slice) => us / (slices[slice] ?? Number.NaN)));
-    return [reach === undefined ? { control, value } : { control, value, reach }];
+    const ratios = own.map((us, slice) => us / (slices[slice] ?? Number.NaN));
+    const found = { control, value: median(ratios), ...medianInterval(ratios) };
+    return [reach === undefined ? found : { ...found, reach }];
   });
 }

@@ -2,7 +2,7 @@
 //
 // What is measured is the CPU time of the router per call (caller → router → worker → router → caller).
 
-import type { Case, Context } from "../case.js";
+import { type Case, type Context, turnsS } from "../case.js";
 import { cpuPerCall } from "../slices.js";
 import { controlSide, engineSide, natsSide, PATH_NAMES, type Traffic } from "./sides.js";
 
@@ -12,21 +12,24 @@ const PAYLOADS = [
   [65_536, "64 KiB"],
 ] as const;
 const OUTSTANDING = [1, 64, 1024] as const;
+const CONTROLS = ["relay", "gathered", "pooled", "json-relay", "json-corked"] as const;
+/** With one call outstanding there is nothing to gather: the other controls would be the same twice. */
+const CONTROLS_OF_ONE = ["relay", "json-relay"] as const;
 const QUICK = new Set(["call-128-64", "call-128-1024"]);
 
 function callCase(payloadBytes: number, payload: string, outstanding: number): Case {
   const name = `call-${payloadBytes}-${outstanding}`;
   const title = `calls of ${payload}, ${outstanding.toLocaleString("en")} outstanding`;
   const traffic: Traffic = { callers: 1, workers: 1, outstanding, payloadBytes };
+  const controlNames = outstanding === 1 ? CONTROLS_OF_ONE : CONTROLS;
   return {
     name,
     title,
     quick: QUICK.has(name),
+    takesS: (effort) => turnsS(effort, controlNames.length + 1 + PATH_NAMES.length),
     run: async (context) => {
       const controls = [
-        ...(["relay", "gathered", "pooled", "json-relay", "json-corked"] as const).map((control) =>
-          controlSide(control, traffic),
-        ),
+        ...controlNames.map((control) => controlSide(control, traffic)),
         ...natsSide(traffic),
       ];
       const paths = context.controlsOnly ? [] : PATH_NAMES.map((path) => engineSide(path, name, traffic));
@@ -40,6 +43,7 @@ const pairs: Case = {
   name: "pairs-64",
   title: "64 callers × 64 workers, one call outstanding on each, 128 B",
   quick: false,
+  takesS: (effort) => turnsS(effort, 7),
   run: async (context) => {
     const traffic: Traffic = { callers: 64, workers: 64, outstanding: 1, payloadBytes: 128 };
     const controls = [
@@ -69,6 +73,7 @@ function unevenCase(name: string, title: string, full: Traffic): Case {
     name,
     title,
     quick: false,
+    takesS: (effort) => turnsS(effort, 5) + 4,
     run: async (context) => {
       const traffic = shrunk(full, context);
       const controls = [controlSide("spread", traffic), ...natsSide(traffic)];

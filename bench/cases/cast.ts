@@ -4,7 +4,7 @@
 // in bursts, as they do when a caller has several things to say in one turn; one at a time costs a write each.
 
 import { barsOf } from "../budget.js";
-import type { Case, Context, Row } from "../case.js";
+import { type Case, type Context, type Row, turnsS } from "../case.js";
 import type { BroadcastOpen, BroadcastReport } from "../load/broadcast.js";
 import { cpuUs } from "../measure.js";
 import { LoadProcess, type Router, startControl, startEngine } from "../process.js";
@@ -65,6 +65,7 @@ export const cast: Case = {
   name: "cast-1000",
   title: "a cast of 128 B to 1,000 owners: CPU per delivery",
   quick: false,
+  takesS: (effort) => turnsS(effort, 4) + 2,
   run: async (context) => {
     const subscribers = Math.max(10, Math.round(SUBSCRIBERS * Math.min(1, 5 * context.effort.scale)));
     const ends: (() => Promise<void>)[] = [];

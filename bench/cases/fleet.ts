@@ -2,7 +2,7 @@
 // connections that come and go beside steady calls.
 
 import { barsOf } from "../budget.js";
-import type { Case, Context, Figure, Ratio, Row } from "../case.js";
+import { type Case, type Context, type Figure, type Ratio, type Row, turnsS } from "../case.js";
 import type { RunReport } from "../load/messages.js";
 import { cpuUs, median, residentBytes, spread } from "../measure.js";
 import { LoadProcess, type Router, startControl, startEngine } from "../process.js";
@@ -60,6 +60,7 @@ const idle: Case = {
   name: "idle-5000",
   title: "resident memory of an idle connection, 5,000 of them",
   quick: false,
+  takesS: ({ scale }) => 2 + 12 * scale,
   run: async (context) => {
     const rows: Row[] = [];
     for (const spec of IDLE.filter(({ kind }) => kind === "control" || !context.controlsOnly)) {
@@ -118,6 +119,7 @@ const register: Case = {
   name: "register-100k",
   title: "100,000 functions registered and dropped: CPU and memory each",
   quick: false,
+  takesS: ({ slices, scale }) => 3 + 7 * slices * scale,
   run: async (context) => {
     const rows: Row[] = [];
     if (!context.controlsOnly) for (const spec of REGISTER) rows.push(await registerRow(spec, context));
@@ -186,6 +188,7 @@ const crowded: Case = {
   name: "functions-100k",
   title: "calls of 128 B, 64 outstanding, with 100,000 functions registered against one",
   quick: false,
+  takesS: (effort) => turnsS(effort, 2) + 2 * effort.scale,
   run: async (context) => {
     if (context.controlsOnly) return { name: crowded.name, title: crowded.title, rows: [] };
     const traffic = { callers: 1, workers: 1, outstanding: 64, payloadBytes: 128 };
@@ -227,6 +230,7 @@ const leave: Case = {
   name: "leave-100k",
   title: "a worker with 100,000 functions and 10,000 calls in flight leaves: longest stall of other calls",
   quick: false,
+  takesS: ({ slices, scale }) => 1 + slices * (2 + 2 * scale),
   run: async (context) => {
     if (context.controlsOnly) return { name: leave.name, title: leave.title, rows: [] };
     const side = engineSide("single", leave.name, {
@@ -311,6 +315,7 @@ const churn: Case = {
   name: "churn",
   title: "10,000 calls a second, alone and while 300 workers a second connect, register and leave",
   quick: false,
+  takesS: (effort) => turnsS(effort, 2),
   run: async (context) => {
     if (context.controlsOnly) return { name: churn.name, title: churn.title, rows: [] };
     const side = engineSide("single", churn.name, {

@@ -5,7 +5,7 @@
 //                  counts from when a call was due, so a router that stalls cannot hide what it made wait
 
 import { barsOf } from "../budget.js";
-import type { Case, Context } from "../case.js";
+import { type Case, type Context, turnsS } from "../case.js";
 import { alternate, type Measure, type Running, runLoad, type Side, withSides } from "../slices.js";
 import { controlSide, engineSide, type PathName, type Traffic } from "./sides.js";
 
@@ -31,6 +31,7 @@ function roundTrip(share: "p50" | "p99", callsPerSecond?: number): Measure {
   return {
     unit: "µs",
     otherUnits: { p50: "µs", p90: "µs", p99: "µs", max: "µs" },
+    quiet: ["p90", share], // the latter is the row's own figure
     request: callsPerSecond === undefined ? { timing: true } : { timing: true, callsPerSecond },
     read: ({ roundTripsMs }) => {
       if (roundTripsMs === undefined) throw new Error("the load took no times");
@@ -44,6 +45,7 @@ const alone: Case = {
   name: "latency-1",
   title: "one call outstanding, 128 B: median round trip",
   quick: false,
+  takesS: (effort) => turnsS(effort, 4),
   run: async (context) => {
     const sides = sidesOf(alone.name, { callers: 1, workers: 1, outstanding: 1, payloadBytes: 128 }, context);
     const rows = await withSides(sides, context, (running) => alternate(running, roundTrip("p50"), context));
@@ -55,6 +57,7 @@ const halfLoad: Case = {
   name: "latency-half",
   title: "half of what the null relay carries, 128 B: p99 round trip",
   quick: false,
+  takesS: (effort) => turnsS(effort, 4),
   run: async (context) => {
     const sides = sidesOf(
       halfLoad.name,

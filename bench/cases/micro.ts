@@ -7,7 +7,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { Bench } from "tinybench";
-import type { Case, CaseResult, Context, Row } from "../case.js";
+import type { Case, CaseResult, Context, Effort, Row } from "../case.js";
 import { DIST } from "../process.js";
 
 type AddRows = (bench: Bench) => void | Promise<void>;
@@ -15,6 +15,11 @@ type AddRows = (bench: Bench) => void | Promise<void>;
 /** Folders whose modules are cases; a case is called after its folder's last word and its file. */
 const FOLDERS = { micro: /\.js$/, path: /^frame-to-frame\.js$/ } as const;
 type Folder = keyof typeof FOLDERS;
+
+/** How many rows a module has is known when it is loaded: a dozen or two. */
+const takesS = ({ scale }: Effort): number => 6 * scale;
+/** Rows whose names begin with these are what the others are held against. */
+const CONTROL = /^(?:control|copy alone|JSON\.parse)\b/;
 
 /** Time for each row of a full run. */
 const ROW_MS = 250;
@@ -24,7 +29,7 @@ function moduleCase(folder: Folder, file: string): Case {
   const name = `${folder}-${stem}`;
   const title = `bench/${folder}/${stem}.ts, in process`;
   const path = join(DIST, "bench", folder, file);
-  return { name, title, quick: false, run: (context) => runModule(name, title, path, context) };
+  return { name, title, quick: false, takesS, run: (context) => runModule(name, title, path, context) };
 }
 
 async function runModule(name: string, title: string, path: string, context: Context): Promise<CaseResult> {
@@ -55,7 +60,7 @@ function rowOf({ name, result }: Bench["tasks"][number]): Row {
   return {
     name,
     title: name,
-    kind: "tercet",
+    kind: CONTROL.test(name) ? "control" : "tercet",
     figure: { value, unit: "µs", spread: rme / 100 },
     others: {},
     ratios: [],

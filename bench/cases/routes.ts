@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { type Handle, Slots } from "../../src/registry/slots.js";
 import { RoutingTable } from "../../src/router/routing-table.js";
-import type { Case, Context } from "../case.js";
+import { type Case, type Context, turnsS } from "../case.js";
 import { generationFor, type ReaderReport } from "../path/route-reader.js";
 import { DIST } from "../process.js";
 import { inTurns, type Sample } from "../slices.js";
@@ -21,6 +21,7 @@ export const routes: Case = {
   name: "routes-churn",
   title: `routes looked up by ${READERS === 1 ? "another thread" : `${READERS} threads`}, with and without a writer that never pauses`,
   quick: false,
+  takesS: (effort) => turnsS(effort, 2),
   run: async (context) => {
     const table = new RoutingTable(FUNCTIONS);
     const slots = new Slots<"function">(FUNCTIONS, "wrap");

@@ -4,7 +4,7 @@
 // what somebody gets who installs this. The control is the same with hand-written `ws` clients and a JSON relay.
 
 import { barsOf } from "../budget.js";
-import type { Case, Context, Row } from "../case.js";
+import { type Case, type Context, type Row, turnsS } from "../case.js";
 import type { SdkOpen, SdkReport } from "../load/sdk.js";
 import { cpuUs } from "../measure.js";
 import { LoadProcess, type Router, startControl, startEngine } from "../process.js";
@@ -41,6 +41,7 @@ export const sdk: Case = {
   name: "sdk",
   title: "the worker SDK on both ends, 64 outstanding, 128 B: CPU of caller + router + worker",
   quick: true,
+  takesS: (effort) => turnsS(effort, 2) + 2,
   run: async (context) => {
     const ends: (() => Promise<void>)[] = [];
     try {

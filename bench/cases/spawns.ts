@@ -4,12 +4,11 @@
 // Fifty small processes live for half a second each and are started again at once, while calls come at a fixed rate. The
 // control is the null relay beside a supervisor of its own that does the same: the same spawns on the same core.
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { barsOf } from "../budget.js";
 import type { Case, Context } from "../case.js";
-import { type Router, startControl, startEngine } from "../process.js";
+import { type Router, startControl, startEngine, temporaryFolder } from "../process.js";
 import { inTurns, runLoad, type Sample, type Side, type Turn, withSides } from "../slices.js";
 import { controlSide, engineSide, type Traffic } from "./sides.js";
 
@@ -27,14 +26,14 @@ function declarations(): string {
 
 /** The null relay, and a supervisor that churns beside it. */
 async function relayBesideChurn(): Promise<Router> {
-  const folder = mkdtempSync(join(tmpdir(), "tercet-churn-"));
+  const { folder, remove } = temporaryFolder("tercet-churn-");
   const file = join(folder, "config.yaml");
   writeFileSync(file, declarations());
   const relay = await startControl("relay");
   const churn = await startControl("churn", [file]);
   const stop = async (): Promise<void> => {
     await Promise.all([relay.stop(), churn.stop()]);
-    rmSync(folder, { recursive: true, force: true });
+    remove();
   };
   return { ...relay, stop };
 }
@@ -81,6 +80,8 @@ export const spawns: Case = {
   name: "spawns-50",
   title: "20,000 calls/s while 50 processes come and go: p99 round trip",
   quick: false,
+  takesS: ({ warmupMs, sliceMs, slices }) =>
+    (2 * slices * (1_000 + (1 + WARMUPS) * warmupMs + SLICES_LONG * sliceMs)) / 1000,
   run: async (context) => {
     const turns: Turn[] = sidesOf(context).map((side) => ({ side, slice: () => slice(side, context) }));
     const units = { unit: "µs", otherUnits: { p50: "µs", max: "µs", "calls/s": "/s" } };

@@ -4,10 +4,18 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Context, ONCE } from "../../bench/case.js";
+import { type Context, FULL, ONCE, QUICK } from "../../bench/case.js";
 import { CASES } from "../../bench/cases/index.js";
 
-const context: Context = { effort: ONCE, controlsOnly: false, engine: {}, progress: () => {} };
+const context: Context = {
+  effort: ONCE,
+  controlsOnly: false,
+  engine: {},
+  progress: () => {},
+  giveUp: ({ title }, why) => {
+    throw new Error(`${title} cannot be measured`, { cause: why });
+  },
+};
 
 /** The other call cells differ from these in two numbers only. */
 const CALL_CELLS = new Set(["call-128-64", "call-65536-1"]);
@@ -24,3 +32,11 @@ for (const one of CASES.filter(({ name }) => !name.startsWith("call-") || CALL_C
     }
   });
 }
+
+test("a full run is planned for less than fifteen minutes, a quick one for about one", () => {
+  const planned = (cases: typeof CASES, effort: typeof FULL) =>
+    cases.reduce((sum, one) => sum + one.takesS(effort), 0);
+  assert.ok(planned(CASES, FULL) < 14.5 * 60, `${planned(CASES, FULL)} s`);
+  const quick = CASES.filter((one) => one.quick);
+  assert.ok(planned(quick, QUICK) < 75, `${planned(quick, QUICK)} s`);
+});

@@ -17,7 +17,8 @@ const ONE: GateCase = {
   quick: true,
 };
 
-function rows({ ratio = 1, alone = 0.4, collections = 1, controlSpread = 0.01 }): Row[] {
+/** `width`: of the intervals, to each side. */
+function rows({ ratio = 1, alone = 0.4, collections = 1, controlSpread = 0.01, width = 0.01 }): Row[] {
   const figure = { value: 1, unit: "µs/call" };
   const control: Row = {
     name: "gathered",
@@ -34,36 +35,50 @@ function rows({ ratio = 1, alone = 0.4, collections = 1, controlSpread = 0.01 })
     figure,
     others: { "collections/M": { value: collections, unit: "" } },
     ratios: [
-      { control: "base", value: ratio },
-      { control: "gathered", value: alone },
+      { control: "base", value: ratio, low: ratio - width, high: ratio + width },
+      { control: "gathered", value: alone, low: alone - width, high: alone + width },
     ],
   };
   return [control, head];
 }
 
 test("judge() lets a head through that is within its budget of the base", () => {
-  assert.equal(judge(rows({ ratio: 1.04 }), ONE, true).verdict, "within");
+  assert.equal(judge(rows({ ratio: 1.03 }), ONE, true, false).verdict, "within");
 });
 
 test("judge() refuses a head that is slower than its budget", () => {
-  const { verdict, why } = judge(rows({ ratio: 1.06 }), ONE, true);
+  const { verdict, why } = judge(rows({ ratio: 1.08 }), ONE, true, false);
   assert.equal(verdict, "beyond");
-  assert.match(why, /1\.060 × base, at most 1\.05/);
+  assert.match(why, /1\.080 × base \(1\.070 to 1\.090\), at most 1\.05/);
 });
 
-test("judge() says inconclusive when the control moved as well", () => {
-  const { verdict, why } = judge(rows({ ratio: 1.06, controlSpread: 0.3 }), ONE, true);
+test("judge() wants more turns while the ratio may lie on either side of the budget", () => {
+  for (const ratio of [1.04, 1.06])
+    assert.equal(judge(rows({ ratio, width: 0.03 }), ONE, true, false).verdict, "open");
+});
+
+test("judge() goes by the median after the last turn", () => {
+  assert.equal(judge(rows({ ratio: 1.04, width: 0.03 }), ONE, true, true).verdict, "within");
+  assert.equal(judge(rows({ ratio: 1.06, width: 0.03 }), ONE, true, true).verdict, "beyond");
+});
+
+test("judge() says inconclusive when a median over the budget may be chance and the control moved as well", () => {
+  const { verdict, why } = judge(rows({ ratio: 1.06, width: 0.03, controlSpread: 0.3 }), ONE, true, true);
   assert.equal(verdict, "inconclusive");
   assert.match(why, /control moved by 30 %/);
 });
 
+test("judge() says beyond of what no turn makes doubtful, whatever the control did", () => {
+  assert.equal(judge(rows({ ratio: 1.3, controlSpread: 0.3 }), ONE, true, false).verdict, "beyond");
+});
+
 test("judge() holds a head without a base against the control", () => {
-  assert.equal(judge(rows({ alone: 0.49 }), ONE, false).verdict, "within");
-  assert.equal(judge(rows({ alone: 0.51 }), ONE, false).verdict, "beyond");
+  assert.equal(judge(rows({ alone: 0.48 }), ONE, false, false).verdict, "within");
+  assert.equal(judge(rows({ alone: 0.52 }), ONE, false, false).verdict, "beyond");
 });
 
 test("judge() refuses an allocation per call, whatever its time and the weather", () => {
-  const { verdict, why } = judge(rows({ ratio: 0.9, collections: 10, controlSpread: 0.5 }), ONE, true);
+  const { verdict, why } = judge(rows({ ratio: 0.9, collections: 10, controlSpread: 0.5 }), ONE, true, false);
   assert.equal(verdict, "beyond");
   assert.match(why, /10\.00 garbage collections per million calls/);
 });
