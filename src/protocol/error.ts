@@ -6,6 +6,7 @@ export const ErrorCode = {
   DeadlineExceeded: "deadline_exceeded",
   Cancelled: "cancelled",
   Overloaded: "overloaded",
+  RateLimited: "rate_limited",
   InvalidRecord: "invalid_record",
   PayloadInvalid: "payload_invalid",
   PayloadUntranslatable: "payload_untranslatable",
@@ -61,9 +62,12 @@ export const CloseCode = {
 export class CodedError extends Error {
   override readonly name = "CodedError";
   readonly code: string;
+  /** When to try again, in milliseconds, where that is known. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: string, message: string) {
+  constructor(code: string, message: string, retryAfterMs?: number) {
     super(message);
     this.code = code;
+    this.retryAfterMs = retryAfterMs;
   }
 }

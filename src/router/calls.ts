@@ -17,6 +17,7 @@ import type { Workers } from "../registry/workers.js";
 import type { Connection } from "../transport/connection.js";
 import { Deadlines } from "./deadlines.js";
 import { Durations } from "./durations.js";
+import { type ErrorBody, engineErrorBody } from "./error-body.js";
 import { CALL_WORDS, CallWord, Flag, InFlight, type Ticket } from "./in-flight.js";
 import { Target } from "./routing-table.js";
 
@@ -28,7 +29,7 @@ export const Executor = { NotFound: 0, Builtin: -2, Overloaded: -3, ByKey: -4 } 
 
 /** How a caller is told of the end of a call that the engine ended. `slot` is still open. */
 export interface AnswerSink {
-  engineError(slot: number, code: ErrorCode, message: string): void;
+  engineError(slot: number, error: ErrorBody): void;
 }
 
 /** How an executor is told that nobody waits for a ticket any more. */
@@ -194,9 +195,9 @@ export class Calls {
     if (index?.get(call) === slot) index.delete(call);
   }
 
-  /** Ends a call with an error of the engine's. */
-  fail(slot: number, code: ErrorCode, message: string): void {
-    this.#tell(slot, code, message);
+  /** Ends a call with an error of the engine's. `retryAfterMs`: where the code goes with one and more is known than the default. */
+  fail(slot: number, code: ErrorCode, message: string, retryAfterMs?: number): void {
+    this.#tell(slot, engineErrorBody(code, message, retryAfterMs));
     this.leave(slot, code);
   }
 
@@ -283,13 +284,13 @@ export class Calls {
     if (executor?.isMsgpack === true) this.#cancels?.cancel(executor, this.inFlight.ticketOf(slot));
   }
 
-  #tell(slot: number, code: ErrorCode, message: string): void {
+  #tell(slot: number, error: ErrorBody): void {
     const answers = this.#answers;
     if (answers === null) return;
     const caller = this.inFlight.words[slot * CALL_WORDS + CallWord.caller]!;
-    if (caller === ENGINE) return answers.engine.engineError(slot, code, message);
+    if (caller === ENGINE) return answers.engine.engineError(slot, error);
     const connection = this.connections[caller];
     if (connection === undefined) return;
-    (connection.isMsgpack ? answers.msgpack : answers.json).engineError(slot, code, message);
+    (connection.isMsgpack ? answers.msgpack : answers.json).engineError(slot, error);
   }
 }

@@ -16,10 +16,10 @@ import type { Connection } from "../transport/connection.js";
 import { type Calls, ENGINE } from "./calls.js";
 import { type Context, packContextAround, readContext } from "./context.js";
 import type { EnginePeer } from "./engine-peer.js";
-import { type ErrorBody, packErrorBody, readErrorBody } from "./error-body.js";
+import { type ErrorBody, errorText, readErrorBody } from "./error-body.js";
 import { CALL_WORDS, CallWord } from "./in-flight.js";
 import type { JsonEnvelope } from "./json-envelope.js";
-import { type CallFields, errorText, type JsonFrames } from "./json-frames.js";
+import type { CallFields, JsonFrames } from "./json-frames.js";
 import type { MsgpackGeneral } from "./msgpack-general.js";
 
 export interface CrossingOptions {
@@ -279,40 +279,19 @@ export class Crossing {
         code: ErrorCode.AnswerInvalid,
         message: "The executor's error has no code and message",
       });
-    this.errorAnswer(
-      slot,
-      errorText(body.code, body.message, body.stacktrace),
-      body.code,
-      body.message,
-      body.stacktrace,
-    );
+    this.errorAnswer(slot, body);
   }
 
-  /** Relays the error of a JSON executor (its JSON text as it came), or one read from a msgpack body, and ends the call. */
-  errorAnswer(
-    slot: number,
-    text: Uint8Array,
-    code: string,
-    message: string,
-    stacktrace: string | undefined,
-  ): void {
+  /** Relays an executor's error and ends the call. `text`: it as JSON, where it came so. */
+  errorAnswer(slot: number, body: ErrorBody, text: Uint8Array = errorText(body)): void {
     const { calls } = this.#o;
     const caller = calls.inFlight.words[slot * CALL_WORDS + CallWord.caller]!;
     const to = calls.connections[caller];
-    if (caller === ENGINE) this.#o.engine.rejected(slot, new CodedError(code, message));
-    else if (to?.isMsgpack === true)
-      this.#sendErrorBody(
-        to,
-        slot,
-        stacktrace === undefined ? { code, message } : { code, message, stacktrace },
-      );
+    if (caller === ENGINE)
+      this.#o.engine.rejected(slot, new CodedError(body.code, body.message, body.retry_after_ms));
+    else if (to?.isMsgpack === true) this.#general?.sendErrorBody(to, this.#callOf(slot), body);
     else if (to !== undefined) this.#o.frames.sendError(to, slot, text);
     calls.leave(slot);
-  }
-
-  #sendErrorBody(to: Connection, slot: number, body: ErrorBody): void {
-    const bytes = packErrorBody(body);
-    this.#general?.sendAnswer(to, this.#callOf(slot), Kind.Error, bytes, 0, bytes.length);
   }
 
   // The engine itself
@@ -360,7 +339,8 @@ export class Crossing {
   }
 
   engineFailure(slot: number, error: CodedError): void {
-    this.errorAnswer(slot, errorText(error.code, error.message), error.code, error.message, undefined);
+    const { code, message, retryAfterMs } = error;
+    this.errorAnswer(slot, { code, message, retry_after_ms: retryAfterMs });
   }
 
   #callOf(slot: number): number {

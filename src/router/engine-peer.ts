@@ -9,6 +9,7 @@ import { INDEX_MASK } from "../registry/slots.js";
 import type { Worker } from "../registry/workers.js";
 import { type AnswerSink, type Calls, ENGINE, Executor } from "./calls.js";
 import type { Crossing } from "./crossing.js";
+import type { ErrorBody } from "./error-body.js";
 import type { Ticket } from "./in-flight.js";
 
 interface Waiter {
@@ -164,8 +165,8 @@ export class EnginePeer implements AnswerSink {
     return await this.run(index, json, undefined);
   }
 
-  engineError(slot: number, code: ErrorCode, message: string): void {
-    this.rejected(slot, new CodedError(code, message));
+  engineError(slot: number, { code, message, retry_after_ms }: ErrorBody): void {
+    this.rejected(slot, new CodedError(code, message, retry_after_ms));
   }
 
   /** A worker answered a call of the engine's. The slot is left by whoever tells us. */

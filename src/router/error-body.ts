@@ -1,31 +1,59 @@
-// The body of an error record: a msgpack map {code, message, …}, written and read outside of the forwarded path.
+// What an error tells a caller: a map {code, message, …}, in msgpack for one wire and as JSON text for the other. Written and read outside of the forwarded path.
 
+import { ErrorCode } from "../protocol/error.js";
 import { pack, unpack } from "../protocol/msgpack/general.js";
 
 export interface ErrorBody {
   code: string;
   message: string;
-  stacktrace?: string;
+  stacktrace?: string | undefined;
   /** When to try again, in milliseconds. */
-  retry_after_ms?: number;
+  retry_after_ms?: number | undefined;
 }
 
-export function packErrorBody(body: ErrorBody): Uint8Array {
-  return pack(body);
+/** When a refused caller may try again if nothing better is known: a few turns of a busy engine. */
+const RETRY_AFTER_MS = 100;
+
+/** An error of the engine's own. What passes by itself says when to try again; default 100 ms. */
+export function engineErrorBody(code: string, message: string, retryAfterMs = RETRY_AFTER_MS): ErrorBody {
+  const passes = code === ErrorCode.Overloaded || code === ErrorCode.RateLimited;
+  return passes ? { code, message, retry_after_ms: retryAfterMs } : { code, message };
+}
+
+export function packErrorBody({ code, message, stacktrace, retry_after_ms }: ErrorBody): Uint8Array {
+  return pack({
+    code,
+    message,
+    ...(stacktrace === undefined ? {} : { stacktrace }),
+    ...(retry_after_ms === undefined ? {} : { retry_after_ms }),
+  });
+}
+
+/** The JSON text of an error as callers see it. */
+export function errorText({ code, message, stacktrace, retry_after_ms }: ErrorBody): Uint8Array {
+  return Buffer.from(JSON.stringify({ code, message, stacktrace, retry_after_ms }), "utf8");
 }
 
 /** The body an executor sent, or undefined when it is no map with string `code` and `message`. */
 export function readErrorBody(bytes: Uint8Array): ErrorBody | undefined {
   const value = unpackMap(bytes);
   if (value === undefined) return undefined;
-  const { code, message, stacktrace } = value;
+  const { code, message, stacktrace, retry_after_ms } = value;
   if (typeof code !== "string" || typeof message !== "string") return undefined;
-  return typeof stacktrace === "string" ? { code, message, stacktrace } : { code, message };
+  return {
+    code,
+    message,
+    stacktrace: typeof stacktrace === "string" ? stacktrace : undefined,
+    retry_after_ms: milliseconds(retry_after_ms),
+  };
 }
 
-function unpackMap(
-  bytes: Uint8Array,
-): { code?: unknown; message?: unknown; stacktrace?: unknown } | undefined {
+/** A number of milliseconds as a peer gave it; undefined when it is none. */
+export function milliseconds(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : undefined;
+}
+
+function unpackMap(bytes: Uint8Array): Partial<Record<keyof ErrorBody, unknown>> | undefined {
   try {
     const value = unpack(bytes);
     return typeof value === "object" && value !== null ? value : undefined;

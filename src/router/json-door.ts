@@ -31,11 +31,12 @@ import { type AnswerSink, type Calls, ENGINE, Executor } from "./calls.js";
 import { hashKey } from "./context.js";
 import type { Crossing } from "./crossing.js";
 import type { Enqueue } from "./enqueue.js";
+import { type ErrorBody, errorText, milliseconds } from "./error-body.js";
 import { CALL_WORDS, CallWord } from "./in-flight.js";
 import type { JsonCheckpoint } from "./json-checkpoint.js";
 import type { JsonControl } from "./json-control.js";
 import { JsonEnvelope } from "./json-envelope.js";
-import { errorText, type JsonFrames } from "./json-frames.js";
+import type { JsonFrames } from "./json-frames.js";
 
 export interface JsonDoorOptions {
   telemetry: Telemetry;
@@ -342,7 +343,9 @@ export class JsonDoor implements Door, AnswerSink {
     const stacktrace = "stacktrace" in error ? (error.stacktrace ?? undefined) : undefined;
     if (stacktrace !== undefined && typeof stacktrace !== "string")
       return this.#endInvalid(slot, "the stacktrace of its error must be a string");
-    this.#o.crossing.errorAnswer(slot, Buffer.from(text, "utf8"), error.code, error.message, stacktrace);
+    const retryAfterMs = "retry_after_ms" in error ? milliseconds(error.retry_after_ms) : undefined;
+    const body = { code: error.code, message: error.message, stacktrace, retry_after_ms: retryAfterMs };
+    this.#o.crossing.errorAnswer(slot, body, Buffer.from(text, "utf8"));
   }
 
   #endInvalid(slot: number, why: string): void {
@@ -388,9 +391,9 @@ export class JsonDoor implements Door, AnswerSink {
     if (slot !== 0) this.#endInvalid(slot, "it is not JSON");
   }
 
-  engineError(slot: number, code: ErrorCode, message: string): void {
+  engineError(slot: number, error: ErrorBody): void {
     const to = this.#o.calls.connections[this.#o.calls.inFlight.words[slot * CALL_WORDS + CallWord.caller]!];
-    if (to !== undefined) this.#o.frames.sendError(to, slot, errorText(code, message));
+    if (to !== undefined) this.#o.frames.sendError(to, slot, errorText(error));
   }
 }
 

@@ -6,6 +6,7 @@ import type { Names } from "../registry/names.js";
 import type { Arena } from "../transport/arena.js";
 import type { Connection } from "../transport/connection.js";
 import type { Calls } from "./calls.js";
+import { engineErrorBody } from "./error-body.js";
 import { CALL_WORDS, CallWord, Flag } from "./in-flight.js";
 import type { JsonEnvelope } from "./json-envelope.js";
 import { SideTable, TRACEPARENT_BYTES_MAX } from "./side-table.js";
@@ -195,7 +196,7 @@ export class JsonFrames {
     this.#answerTail(to, at, slot);
   }
 
-  /** Sends the error of an entered call; `error` is the JSON text of {code, message, stacktrace?}. */
+  /** Sends the error of an entered call; `error` is its JSON text. */
   sendError(to: Connection, slot: number, error: Uint8Array): void {
     const at = to.outbox.reserve(this.#answerBytes(slot, 0) + error.length);
     this.#answerHead(at, slot, 0, 0);
@@ -205,8 +206,9 @@ export class JsonFrames {
   }
 
   /** Answers a call that was never entered: straight from its envelope. */
-  refuse(to: Connection, envelope: JsonEnvelope, code: string, message: string): void {
-    this.sendBehind(to, this.head(envelope), `,"error":${JSON.stringify({ code, message })}`);
+  refuse(to: Connection, envelope: JsonEnvelope, code: string, message: string, retryAfterMs?: number): void {
+    const error = engineErrorBody(code, message, retryAfterMs);
+    this.sendBehind(to, this.head(envelope), `,"error":${JSON.stringify(error)}`);
   }
 
   /** An answer as far as its envelope says it: the ids and the trace headers, without its closing brace. */
@@ -314,14 +316,6 @@ function escapedId(id: string): Uint8Array {
 
 function span(start: number, end: number): number {
   return start < 0 ? 0 : end - start;
-}
-
-/** The JSON text of an error as callers see it. */
-export function errorText(code: string, message: string, stacktrace?: string): Uint8Array {
-  return Buffer.from(
-    JSON.stringify(stacktrace === undefined ? { code, message } : { code, message, stacktrace }),
-    "utf8",
-  );
 }
 
 /** A suffix for {@link JsonFrames}: the hyphenated groups behind the first of a random UUID. */

@@ -6,7 +6,6 @@
 
 import type { Access } from "../access/access.js";
 import { Metric, type Metrics } from "../metrics.js";
-import type { ErrorCode } from "../protocol/error.js";
 import {
   ANSWER_HEAD,
   ANSWER_OVERHEAD,
@@ -31,6 +30,7 @@ import type { Connection } from "../transport/connection.js";
 import type { Door } from "../transport/server.js";
 import type { AnswerSink, Calls, CancelSink } from "./calls.js";
 import type { Crossing } from "./crossing.js";
+import type { ErrorBody } from "./error-body.js";
 import { CALL_WORDS, CallWord, type Ticket } from "./in-flight.js";
 import type { MsgpackControl } from "./msgpack-control.js";
 import type { MsgpackGeneral } from "./msgpack-general.js";
@@ -210,11 +210,11 @@ export class MsgpackDoor implements Door, AnswerSink, CancelSink {
     this.#runTo = null;
   }
 
-  engineError(slot: number, code: ErrorCode, message: string): void {
+  engineError(slot: number, error: ErrorBody): void {
     const words = this.#calls.inFlight.words;
     const at = slot * CALL_WORDS;
     const caller = this.#calls.connections[words[at + CallWord.caller]!];
-    if (caller !== undefined) this.#general.sendError(caller, words[at + CallWord.call]!, code, message);
+    if (caller !== undefined) this.#general.sendErrorBody(caller, words[at + CallWord.call]!, error);
   }
 
   cancel(executor: Connection, ticket: Ticket): void {

@@ -26,14 +26,11 @@ import type { Server } from "../transport/server.js";
 import { type Calls, Executor } from "./calls.js";
 import { hashKey, readContext } from "./context.js";
 import type { Crossing } from "./crossing.js";
-import { packErrorBody } from "./error-body.js";
+import { type ErrorBody, engineErrorBody, packErrorBody } from "./error-body.js";
 import { CALL_WORDS, CallWord } from "./in-flight.js";
 import { type MsgpackCheckpoint, staleMessage } from "./msgpack-checkpoint.js";
 import type { MsgpackControl } from "./msgpack-control.js";
 import type { StreamRecords } from "./stream-records.js";
-
-/** When a refused caller may try again: a few turns of a busy engine. */
-const RETRY_AFTER_MS = 100;
 
 /** A call, cast or answer as read from a general form: positions in the frame, -1 for nil. */
 export interface Parts {
@@ -229,10 +226,12 @@ export class MsgpackGeneral {
     to.outbox.commit(at, behind + payload.length);
   }
 
-  sendError(to: Connection, call: number, code: string, message: string): void {
-    const body = packErrorBody(
-      code === ErrorCode.Overloaded ? { code, message, retry_after_ms: RETRY_AFTER_MS } : { code, message },
-    );
+  sendError(to: Connection, call: number, code: string, message: string, retryAfterMs?: number): void {
+    this.sendErrorBody(to, call, engineErrorBody(code, message, retryAfterMs));
+  }
+
+  sendErrorBody(to: Connection, call: number, error: ErrorBody): void {
+    const body = packErrorBody(error);
     this.sendAnswer(to, call, Kind.Error, body, 0, body.length);
   }
 

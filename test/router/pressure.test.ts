@@ -62,6 +62,39 @@ test("a JSON worker that does not read: overloaded above the soft bound, cut abo
   await eventually("its calls have ended", () => engine.stats().callsOpen === 0);
 });
 
+test("overloaded says when to try again, in both wires and across them", async (t) => {
+  const { jsonOffering, msgpackOffering, msgpack } = await testEngine(t, {
+    limits: { callsOpenPerConnectionMax: 1 },
+  });
+  const json = await jsonOffering("json");
+  const [worker, [f]] = (await msgpackOffering(["msgpack"])) as [MsgpackPeer, [number]];
+  json.invoke("msgpack", 1);
+  const asked = await worker.next();
+  json.invoke("msgpack", 2);
+  const refused = (await json.next()).error;
+  assert.equal(refused?.code, "overloaded");
+  assert.ok((refused?.retry_after_ms ?? 0) > 0);
+  const body = { code: "busy", message: "not now", retry_after_ms: 7 };
+  worker.sendBytes(canonicalAnswer(3, asked[1] as number, pack(body)));
+  assert.deepEqual((await json.next()).error, body, "an executor's own goes through, msgpack to JSON");
+
+  const caller = await msgpack();
+  const [toJson] = (await caller.resolve("json")) as [number];
+  caller.sendBytes(canonicalCall(1, toJson, pack({})));
+  const call = await json.next();
+  json.send({
+    type: "invocationresult",
+    invocation_id: call.invocation_id,
+    function_id: "json",
+    error: body,
+  });
+  assert.deepEqual(errorOf(await caller.next()), body, "and JSON to msgpack");
+  caller.sendBytes(Buffer.concat([canonicalCall(2, f, pack(1)), canonicalCall(3, f, pack(1))]));
+  const own = errorOf(await caller.next());
+  assert.equal(own.code, "overloaded");
+  assert.ok((own.retry_after_ms ?? 0) > 0);
+});
+
 test("calls numbered 2^31 and above are cancelled and forgotten like others, in both forms", async (t) => {
   const { msgpackOffering, msgpack, engine } = await testEngine(t);
   const [worker, [f]] = (await msgpackOffering(["f"])) as [MsgpackPeer, [number]];

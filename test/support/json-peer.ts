@@ -10,7 +10,7 @@ export interface JsonFrame {
   function_id?: string;
   data?: unknown;
   result?: unknown;
-  error?: { code: string; message: string; stacktrace?: string };
+  error?: { code: string; message: string; stacktrace?: string; retry_after_ms?: number };
   [key: string]: unknown;
 }
 

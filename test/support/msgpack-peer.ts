@@ -165,7 +165,11 @@ export function value(payload: unknown): unknown {
 }
 
 /** Code and message of an error record's body. */
-export function errorOf(record: readonly unknown[]): { code: string; message: string } {
+export function errorOf(record: readonly unknown[]): {
+  code: string;
+  message: string;
+  retry_after_ms?: number;
+} {
   assert.equal(record[0], 3, `an error record, not ${JSON.stringify(record)}`);
-  return value(record[2]) as { code: string; message: string }; // what the engine promises; tests compare the code
+  return value(record[2]) as ReturnType<typeof errorOf>; // what the engine promises; tests compare the code
 }
