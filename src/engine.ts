@@ -15,6 +15,7 @@ import { baggageFunctions, logFunctions } from "./builtin/log-functions.js";
 import { observabilityFunctions } from "./builtin/observability-functions.js";
 import { registerTrigger, unregisterTrigger } from "./builtin/register-trigger.js";
 import { registerWorker } from "./builtin/register-worker.js";
+import { top } from "./builtin/top.js";
 import { TriggersOfWorker } from "./builtin/triggers-of-worker.js";
 import { Channels } from "./channels/channels.js";
 import { ChannelRoute } from "./channels/socket-end.js";
@@ -24,6 +25,8 @@ import { HttpFunctions, type HttpFunctionsOptions } from "./http/http-functions.
 import { systemResolve } from "./http/url-policy.js";
 import type { Logger } from "./log.js";
 import { Metric, Metrics } from "./metrics.js";
+import { registerEngineFigures, registerProcessFigures } from "./operations/engine-figures.js";
+import { Probes } from "./operations/probes.js";
 import { CloseCode, type ErrorCode } from "./protocol/error.js";
 import { EnvelopeScanner } from "./protocol/json/scanner.js";
 import {
@@ -42,6 +45,7 @@ import { Workers } from "./registry/workers.js";
 import { Calls } from "./router/calls.js";
 import { Crossing } from "./router/crossing.js";
 import { Departures, type WorkerObserver } from "./router/departures.js";
+import { EndedCalls } from "./router/ended-calls.js";
 import { EngineEvents, type EngineEventsOptions } from "./router/engine-events.js";
 import { EnginePeer } from "./router/engine-peer.js";
 import { Enqueue } from "./router/enqueue.js";
@@ -68,8 +72,7 @@ import { OtlpExporter, type OtlpOptions } from "./telemetry/otlp-exporter.js";
 import { Telemetry } from "./telemetry/telemetry.js";
 import { Arena } from "./transport/arena.js";
 import type { Connection } from "./transport/connection.js";
-import { type ListenAddress, Server } from "./transport/server.js";
-import { ENGINE_VERSION } from "./version.js";
+import { isLoopbackHost, type ListenAddress, Server } from "./transport/server.js";
 
 /** One address, and who may come through it; without `access` everybody who reaches it may do everything. */
 export interface ListenerOptions extends ListenAddress {
@@ -83,6 +86,10 @@ export interface EngineOptions {
   limits?: Partial<Limits>;
   /** Bounds of channels that differ from the defaults. */
   channelLimits?: Partial<ChannelLimits>;
+  /** Where `/metrics` is served, besides `/healthz` and `/readyz`. Absent: on the listeners that are bound to the loopback interface and have no rules. */
+  metrics?: ListenAddress;
+  /** Calls that take this long are logged as slow, in milliseconds; 0 (default): none. */
+  slowCallMs?: number;
   /** Which functions are shared, and which have a time of their own. */
   functions?: readonly FunctionRule[];
   /** Serves functions that are an HTTP request, to addresses that this allows. Absent: they are refused. */
@@ -119,16 +126,19 @@ export class Engine {
   readonly triggers: TriggerSystem;
   readonly feeds: Feeds;
   readonly access: Access;
+  readonly endedCalls: EndedCalls;
+  readonly probes: Probes;
   /** Where it listens, with the ports that were chosen. */
   readonly listeners: ListenAddress[] = [];
   readonly #log: Logger;
   readonly #http: HttpFunctions | null;
   readonly #exporter: OtlpExporter | null;
   #builtins = 0;
-  #isDraining = false;
   readonly #fires: TriggerFires;
   #functionsAvailable: FunctionsAvailable | null = null;
-  readonly #healthParts: (() => object)[] = [];
+  /** Where the metrics are served, with the port that was chosen; null: beside the workers' endpoint. */
+  metricsListener: ListenAddress | null = null;
+  readonly #metricsAddress: ListenAddress | null;
 
   constructor(options: EngineOptions) {
     const limits: Limits = { ...LIMITS, ...options.limits };
@@ -156,7 +166,6 @@ export class Engine {
       arena,
       routes,
       telemetry: takeTelemetry,
-      health: () => this.#health(),
     });
     const { server } = this;
     this.feeds = new Feeds({ clock, server, metrics });
@@ -294,12 +303,23 @@ export class Engine {
     this.peer.attach(crossing);
     calls.attach({ json, msgpack, engine: this.peer }, msgpack);
     server.attach({ json, msgpack }, access);
+    this.#metricsAddress = options.metrics ?? null;
+    this.endedCalls = new EndedCalls({ ...shared, log });
+    this.endedCalls.logSlow(options.slowCallMs ?? 0);
+    const figures = () => {
+      const { workers, functions, callsOpen } = this.stats();
+      return { workers, functions, calls_open: callsOpen };
+    };
+    this.probes = new Probes({ metrics, durations: calls.durations, figures });
+    registerEngineFigures(this, limits);
+    registerProcessFigures(metrics);
     const fires = new TriggerFires({ ...shared, ...this.triggers, general });
     this.#fires = fires;
     const functionRows = new FunctionRows(functions, workers);
     this.#serveBuiltins(jsonControl, clock.epochMs(), functionRows, triggerReview);
     this.#serveTriggerTypes(fires, functionRows, clock);
     for (const builtin of observabilityFunctions(clock)) this.serve(builtin);
+    this.serve(top(this, clock.epochMs()));
   }
 
   #serveTriggerTypes(fires: TriggerFires, rows: FunctionRows, clock: Clock): void {
@@ -342,9 +362,20 @@ export class Engine {
   /** Binds one more listener. Throws ListenError. */
   listen(address: ListenerOptions): ListenAddress {
     if (address.access !== undefined) this.access.protect(this.server.listenerCount, address.access);
-    const bound = { host: address.host, port: this.server.listen(address) };
+    const { host } = address;
+    const isOpen = this.#metricsAddress === null && address.access === undefined && isLoopbackHost(host);
+    const pages = isOpen ? this.probes.pagesWithMetrics : this.probes.pages;
+    const bound = { host, port: this.server.listen(address, pages) };
     this.listeners.push(bound);
     return bound;
+  }
+
+  /** Binds the listener of the metrics, where they have one of their own. Throws ListenError. */
+  listenForMetrics(): void {
+    const address = this.#metricsAddress;
+    if (address === null) return;
+    const port = this.server.listenForPages(address, this.probes.pagesWithMetrics);
+    this.metricsListener = { host: address.host, port };
   }
 
   /** Calls a worker's function from inside the process. Rejects with CodedError. `data` is any JSON value. */
@@ -378,7 +409,7 @@ export class Engine {
 
   /** Stops accepting connections and calls, lets calls in flight finish for at most `drainMs`. Tells how many are still open then. */
   async drain(drainMs: number): Promise<{ callsOpen: number }> {
-    this.#isDraining = true;
+    this.probes.isDraining = true;
     this.server.stopListening();
     this.calls.refuseNew();
     await this.#drained(drainMs);
@@ -395,11 +426,6 @@ export class Engine {
     await this.#exporter?.close();
     this.#log.debug({ callsLost }, "engine closed");
     return { callsLost };
-  }
-
-  /** Adds to what /healthz tells; the keys of `part` stand beside the engine's own. */
-  reportHealth(part: () => object): void {
-    this.#healthParts.push(part);
   }
 
   async #drained(drainMs: number): Promise<void> {
@@ -448,21 +474,6 @@ export class Engine {
     this.serve(registerWorker(this.workers, control, this.departures));
     for (const builtin of [...logFunctions(this.#log), ...baggageFunctions()]) this.serve(builtin);
   }
-
-  #health(): { isHealthy: boolean; body: object } {
-    const { workers, functions, callsOpen } = this.stats();
-    return {
-      isHealthy: !this.#isDraining,
-      body: {
-        status: this.#isDraining ? "draining" : "ok",
-        version: ENGINE_VERSION,
-        workers,
-        functions,
-        calls_open: callsOpen,
-        ...Object.assign({}, ...this.#healthParts.map((part) => part())),
-      },
-    };
-  }
 }
 
 /** How often a draining engine looks whether calls are still open. */
@@ -473,6 +484,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   const engine = new Engine(options);
   try {
     for (const address of options.listeners ?? [DEFAULT_LISTENER]) engine.listen(address);
+    engine.listenForMetrics();
   } catch (cause) {
     await engine.close();
     throw cause;

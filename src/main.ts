@@ -14,6 +14,7 @@ const COMMANDS: CommandTable = {
   call: () => import("./cli/call.js"),
   list: () => import("./cli/list.js"),
   watch: () => import("./cli/watch.js"),
+  top: () => import("./cli/top.js"),
   status: () => import("./cli/status.js"),
   ps: () => import("./cli/ps.js"),
   start: () => import("./cli/start.js"),

@@ -1,7 +1,7 @@
 // What the engine counts and holds, in one registry: counters in one typed array, so that counting is one addition also on the dispatch path, and gauges
 // that are read when somebody asks.
 //
-// Whoever owns a figure registers its gauge here; the registry knows names and sentences, and nobody's insides. telemetry/prometheus.ts writes it as text.
+// Whoever owns a figure registers its gauge here; the registry knows names and sentences, and nobody's insides. operations/prometheus.ts writes it as text.
 
 /** Every counter and what it counts, since the engine started. */
 const COUNTERS = {
@@ -25,6 +25,7 @@ const COUNTERS = {
   calls_deadline_exceeded: "Calls ended by their deadline.",
   calls_cancelled: "Calls ended by their caller.",
   calls_stopped: "Calls ended with `invocation_stopped`: one of their two sides left.",
+  calls_slow: "Calls that took log.slow_call_ms or longer, where that is set.",
   answers_unmatched: "Answers to no open call of the sender's: late, repeated or forged.",
   answers_invalid: "Answers that could not be read or relayed; their calls ended with an error.",
   answers_swallowed: "Answers dropped as the protocol demands.",
@@ -72,17 +73,19 @@ export const Metric = Object.fromEntries(NAMES.map((name, at) => [name, at])) as
   Record<MetricName, number>
 >; // fromEntries forgets the keys
 
-/** A figure that goes up and down, or belongs to somebody else: read when it is asked for. */
-export interface Gauge {
+/** A figure with its name and sentence, read when it is asked for. */
+export interface Figure {
   readonly name: string;
-  /** One sentence. */
   readonly about: string;
+  /** A counter only grows. */
+  readonly kind: "counter" | "gauge";
   read(): number;
 }
 
 export class Metrics {
   readonly counts = new Float64Array(NAMES.length);
-  readonly gauges: Gauge[] = [];
+  /** What others keep: gauges, and counters that live where they are counted. */
+  readonly figures: Figure[] = [];
 
   add(at: number, by = 1): void {
     this.counts[at]! += by;
@@ -94,7 +97,12 @@ export class Metrics {
 
   /** Registers a gauge. The name carries its unit last: `outbox_bytes`. */
   gauge(name: string, about: string, read: () => number): void {
-    this.gauges.push({ name, about, read });
+    this.figures.push({ name, about, kind: "gauge", read });
+  }
+
+  /** Registers a counter that somebody else keeps. */
+  counter(name: string, about: string, read: () => number): void {
+    this.figures.push({ name, about, kind: "counter", read });
   }
 
   /** All counters by name. */
@@ -105,8 +113,13 @@ export class Metrics {
     >; // as above
   }
 
-  /** Every counter with its sentence, in the order of their definition. */
-  *counters(): Iterable<{ name: MetricName; about: string; value: number }> {
-    for (const name of NAMES) yield { name, about: COUNTERS[name], value: this.get(name) };
+  /** The counters of the typed array, in the order of their definition. */
+  counters(): Figure[] {
+    return NAMES.map((name) => ({
+      name,
+      about: COUNTERS[name],
+      kind: "counter",
+      read: () => this.get(name),
+    }));
   }
 }

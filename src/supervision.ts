@@ -10,7 +10,7 @@ import type { Worker } from "./registry/workers.js";
 import type { DrainResult, EnginePort, Registration, RegistrationChange } from "./supervisor/engine-port.js";
 import type { Draft, ReloadOutcome } from "./supervisor/messages.js";
 import type { Supervisor } from "./supervisor/supervisor.js";
-import type { Transition } from "./supervisor/transition.js";
+import { type Transition, UNIT_STATES, type UnitState } from "./supervisor/transition.js";
 import { type ControlFunction, workerFunctions } from "./supervisor/worker-functions.js";
 import { ENGINE_VERSION } from "./version.js";
 
@@ -145,6 +145,31 @@ export function tellProcesses(engine: Engine, supervisor: Supervisor): void {
     filters: { workers: "worker", processes: "process", states: "state" },
   });
   supervisor.on("transition", (transition) => events.tell(eventOf(transition)));
+}
+
+/** Counts the declared processes by state, and their restarts; those that start for the first time keep the engine from being ready. */
+export function countProcesses({ metrics, probes }: Engine, supervisor: Supervisor): void {
+  const states = new Map<string, UnitState>();
+  const firstStarts = new Set<string>();
+  let restarts = 0;
+  supervisor.on("transition", ({ worker, state, restarts: ofThis }) => {
+    if (state === "stopped") states.delete(worker);
+    else states.set(worker, state);
+    if (state === "starting" && ofThis > 0) restarts++;
+    const isFirst = ofThis === 0 && (state === "waiting" || state === "starting");
+    if (isFirst) firstStarts.add(worker);
+    else firstStarts.delete(worker);
+  });
+  probes.reportReadiness(() =>
+    firstStarts.size === 0 ? null : `declared workers are starting: ${[...firstStarts].join(", ")}`,
+  );
+  metrics.counter("worker_process_restarts", "Declared processes started again.", () => restarts);
+  for (const counted of UNIT_STATES.filter((state) => state !== "stopped"))
+    metrics.gauge(
+      `worker_processes_${counted}`,
+      `Declared processes in state ${counted}.`,
+      () => [...states.values()].filter((state) => state === counted).length,
+    );
 }
 
 /** The event as its receivers get it; what does not apply is null. */

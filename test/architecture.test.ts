@@ -133,6 +133,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   access: ["src/protocol/", "src/registry/", "src/transport/"],
   http: ["src/protocol/", "src/registry/"],
   telemetry: ["src/http/"],
+  operations: ["src/protocol/", "src/registry/", "src/router/", "src/transport/"],
   channels: ["src/protocol/", "src/registry/", "src/transport/"],
   builtin: [
     "src/access/",

@@ -9,7 +9,13 @@ import { formatProblem } from "../config/problem.js";
 import type { Engine, EngineOptions, ListenerOptions } from "../engine.js";
 import type { HttpSecurity } from "../http/url-policy.js";
 import { createLogger, type Logger } from "../log.js";
-import { ConfigStatus, SupervisedEngine, serveControl, tellProcesses } from "../supervision.js";
+import {
+  ConfigStatus,
+  countProcesses,
+  SupervisedEngine,
+  serveControl,
+  tellProcesses,
+} from "../supervision.js";
 import type { ReloadOutcome } from "../supervisor/messages.js";
 import { Supervisor } from "../supervisor/supervisor.js";
 import { accessOptions, type Surroundings } from "./access-options.js";
@@ -76,6 +82,10 @@ export function engineOptions(
     ...(config.http_functions === undefined
       ? {}
       : { httpFunctions: { security: securityOf(config.http_functions), env } }),
+    ...(config.metrics.port === undefined
+      ? {}
+      : { metrics: { host: config.metrics.host, port: config.metrics.port } }),
+    slowCallMs: config.log.slow_call_ms,
     functions: config.functions.map(({ match, share, timeout_ms }) => ({
       match,
       ...(share === undefined ? {} : { share }),
@@ -137,6 +147,7 @@ class Server {
   readonly #status: ConfigStatus;
   #end: ((code: ExitCode) => void) | undefined;
   #isEnding = false;
+  #isReady = false;
 
   constructor(config: Config, engine: Engine, supervisor: Supervisor, log: Logger, io: Io) {
     this.#status = new ConfigStatus(config);
@@ -169,8 +180,15 @@ class Server {
 
   #sayReady(url: string): void {
     if (this.#isEnding) return;
+    this.#isReady = true;
+    const { listeners, metricsListener } = this.#engine;
     this.#log.info(
-      { listeners: this.#engine.listeners.map(urlOf) },
+      {
+        listeners: listeners.map(urlOf),
+        ...(metricsListener === null
+          ? {}
+          : { metrics: `${urlOf(metricsListener).replace("ws:", "http:")}/metrics` }),
+      },
       `ready on ${url}; try: npx tercet list functions`,
     );
   }
@@ -194,12 +212,15 @@ class Server {
     });
     serveControl({ engine: this.#engine, supervisor: this.#supervisor, status: this.#status, onReloaded });
     tellProcesses(this.#engine, this.#supervisor);
-    this.#engine.reportHealth(() => ({ config: this.#status.state.state }));
+    countProcesses(this.#engine, this.#supervisor);
+    this.#engine.probes.reportReadiness(() => (this.#isReady ? null : "the engine is starting"));
+    this.#engine.probes.reportHealth(() => ({ config: this.#status.state.state }));
   }
 
   #takeOver(config: Config): void {
     this.#status.config = config;
     this.#log.setLevel(config.log.level);
+    this.#engine.endedCalls.logSlow(config.log.slow_call_ms);
   }
 
   #onReloaded(outcome: ReloadOutcome): void {

@@ -23,7 +23,7 @@ export function checkBounds(file: ConfigFile, report: Reporter): void {
 }
 
 export function checkListeners(
-  listeners: readonly { readonly path: Path; readonly listener: Listener }[],
+  listeners: readonly { readonly path: Path; readonly listener: Pick<Listener, "name" | "host" | "port"> }[],
   report: Reporter,
 ): void {
   const taken = new Map<string, string>();

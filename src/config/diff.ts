@@ -8,7 +8,7 @@ import type { Config } from "./load.js";
 
 export type Effect = "live" | "restart";
 
-type Block = "server" | "limits" | "log" | "reload";
+type Block = "server" | "limits" | "log" | "metrics" | "reload";
 type BlockKey = { [B in Block]: `${B}.${Extract<keyof Config[B], string>}` }[Block];
 
 /** Keys that change as a whole; the last three are told by entries of `workers`. */
@@ -37,6 +37,9 @@ export const EFFECT = {
   "limits.functions_per_connection": "restart",
   "log.level": "live",
   "log.format": "restart",
+  "log.slow_call_ms": "live",
+  "metrics.host": "restart",
+  "metrics.port": "restart",
   "reload.watch": "live",
   "reload.settle_ms": "live",
   "reload.on_invalid": "live",

@@ -13,8 +13,9 @@ import {
   type ObservabilityConfig,
   observabilitySchema,
 } from "./listener-schema.js";
-import type { EntryFile, ReadyRules, RestartRules, SchemaIssue, WatchRules } from "./schema.js";
-import { type CONDITIONS, execSchema, readBySchema, readyRules, restartRules, watchRules } from "./schema.js";
+import type { EntryFile, ReadyRules, RestartRules, WatchRules } from "./schema.js";
+import { type CONDITIONS, execSchema, readyRules, restartRules, watchRules } from "./schema.js";
+import { readBySchema, type SchemaIssue } from "./schema-issues.js";
 
 export interface Listener {
   /** The entry's name, `server` for the one of the `server:` block. */

@@ -26,6 +26,7 @@ export interface Config {
   readonly limits: ConfigFile["limits"];
   readonly functions: ConfigFile["functions"];
   readonly log: ConfigFile["log"];
+  readonly metrics: ConfigFile["metrics"];
   readonly reload: ConfigFile["reload"];
   /** At least one; the first is the one workers are told as III_URL. */
   readonly listeners: readonly Listener[];
@@ -146,7 +147,7 @@ function assemble(
   checkWorkers(sorted.workers, names, read, report);
   const grace = graceMs(read, env, writer);
   if (writer.problems.length > 0) throw new ConfigError(writer.problems);
-  const { server, limits, functions, log, reload } = read;
+  const { server, limits, functions, log, metrics, reload } = read;
   const workers = sorted.workers.map(({ spec }) => spec);
   return {
     file,
@@ -154,6 +155,7 @@ function assemble(
     limits,
     functions,
     log,
+    metrics,
     reload,
     registration_namespace_grace_ms: grace,
     listeners,
@@ -171,10 +173,18 @@ function listenersOf(read: ConfigFile, sorted: Classified, report: PathReporter)
   const isWritten = report.has(["server", "port"]) || report.has(["server", "host"]);
   const listeners =
     isWritten || sorted.listeners.length === 0 ? [own, ...sorted.listeners] : sorted.listeners;
-  checkListeners(
-    listeners.map((listener) => ({ path: report.pathOfEntry(listener.name), listener })),
-    report,
-  );
+  const { metrics } = read;
+  const bound = listeners.map((listener) => ({ path: report.pathOfEntry(listener.name), listener }));
+  const pages =
+    metrics.port === undefined
+      ? []
+      : [
+          {
+            path: ["metrics", "port"],
+            listener: { name: "metrics", host: metrics.host, port: metrics.port },
+          },
+        ];
+  checkListeners([...bound, ...pages], report);
   return listeners;
 }
 

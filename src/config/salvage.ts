@@ -1,6 +1,7 @@
 // Reading a configuration of which parts are wrong: what can be read is, so that one look finds every problem of a file.
 import type { PlacedEntry } from "./entries.js";
-import { type ConfigFile, configSchema, entrySchema, readBySchema, type SchemaIssue } from "./schema.js";
+import { type ConfigFile, configSchema, entrySchema } from "./schema.js";
+import { readBySchema, type SchemaIssue } from "./schema-issues.js";
 
 export interface ReadFile {
   /** Blocks that could not be read have their defaults; the problem is among `issues`. */

@@ -34,6 +34,13 @@ export const FEED_RECORD_CHANGES_MAX = 2_048;
 /** Feeds one connection may watch. */
 export const WATCHES_PER_CONNECTION_MAX = 16;
 
+/** Lines of the slow-call log in a second: enough to see what is slow, too few to make it slower. */
+export const SLOW_CALL_LINES_PER_S = 10;
+/** Functions that are counted one by one while somebody watches: more than a screen shows; a kilobyte each. */
+export const WATCHED_FUNCTIONS_MAX = 4_096;
+/** How long calls are counted by function after the last question for it, in milliseconds. */
+export const WATCH_MS = 5_000;
+
 /** Connections at once: more than the file descriptors of a usual process, and the per-connection tables stay small. */
 export const CONNECTIONS_MAX = 65_535;
 

@@ -12,6 +12,7 @@ import type { Arena } from "./arena.js";
 import { type CloseCodeValue, Connection, type ConnectionHandle } from "./connection.js";
 import { OtelSockets } from "./otel.js";
 import { Outboxes } from "./outbox.js";
+import { answerPage, jsonPage, type Pages, servePages } from "./pages.js";
 import { type SocketRoute, serveRoute } from "./socket-route.js";
 import { readUpgrade, type UpgradeRequest } from "./upgrade-request.js";
 import {
@@ -47,6 +48,11 @@ export interface ListenAddress {
   port: number;
 }
 
+/** Whether a host that a listener is bound to is reachable from this machine only. */
+export function isLoopbackHost(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
 /** Decides who is let in, for the listeners where somebody has to. */
 export interface Guard {
   /** Whether a listener has rules of access: only then is the request of an upgrade captured. */
@@ -72,8 +78,6 @@ export interface ServerOptions {
   arena: Arena;
   /** Takes what telemetry sockets send; the bytes are the socket's memory. */
   telemetry: (frame: Uint8Array) => void;
-  /** Answers GET /healthz. */
-  health: () => { isHealthy: boolean; body: object };
   /** What else is served beside the workers' endpoint; default nothing. */
   routes?: readonly SocketRoute[];
 }
@@ -93,6 +97,7 @@ export class Server {
   readonly #options: ServerOptions;
   readonly #uws = loadUws();
   readonly #apps: TemplatedApp[] = [];
+  readonly #pageApps: TemplatedApp[] = [];
   readonly #listening: us_listen_socket[] = [];
   #ending: Connection[] = [];
   #doors: Doors | null = null;
@@ -143,9 +148,22 @@ export class Server {
     return this.#doors;
   }
 
-  /** Binds one listener. Returns the port (the one chosen, for port 0). Throws ListenError. */
-  listen(address: ListenAddress): number {
-    const app = this.#route(this.#uws.uws.App(), this.#apps.length);
+  /** Binds one listener for workers, and for `pages`. Returns the port (the one chosen, for port 0). Throws ListenError. */
+  listen(address: ListenAddress, pages: Pages = {}): number {
+    const app = this.#route(this.#uws.uws.App(), this.#apps.length, pages);
+    const port = this.#bind(app, address, this.#listening);
+    this.#apps.push(app);
+    return port;
+  }
+
+  /** Binds a listener for pages alone: it answers until {@link close}, also while no new connections are accepted. */
+  listenForPages(address: ListenAddress, pages: Pages): number {
+    const app = this.#elsewhere(servePages(this.#uws.uws.App(), pages));
+    this.#pageApps.push(app);
+    return this.#bind(app, address, []);
+  }
+
+  #bind(app: TemplatedApp, address: ListenAddress, listening: us_listen_socket[]): number {
     let socket: us_listen_socket | false = false;
     // The declarations lack the exclusive option: without it a second engine would silently share the port.
     const listen = app.listen.bind(app) as unknown as (
@@ -161,8 +179,7 @@ export class Server {
       throw new ListenError(
         `cannot listen on ${address.host}:${address.port}: the port is taken, or the address is not one of this machine`,
       );
-    this.#apps.push(app);
-    this.#listening.push(socket);
+    listening.push(socket);
     return this.#uws.uws.us_socket_local_port(socket);
   }
 
@@ -192,7 +209,7 @@ export class Server {
       if (connection !== undefined) this.end(connection, code, reason);
     this.#endTurn();
     this.#otel.close(code, reason);
-    for (const app of this.#apps) app.close();
+    for (const app of [...this.#apps, ...this.#pageApps]) app.close();
   }
 
   #endTurn(): void {
@@ -222,10 +239,10 @@ export class Server {
     }
   }
 
-  #route(app: TemplatedApp, listener: number): TemplatedApp {
+  #route(app: TemplatedApp, listener: number, pages: Pages): TemplatedApp {
     const { limits, routes = [] } = this.#options;
     for (const route of routes) serveRoute(app, route, (bytes) => this.#countReceived(bytes));
-    return app
+    app
       .ws<Attached>("/", {
         maxPayloadLength: limits.frameBytesMax,
         maxBackpressure: limits.outboxHardBytes,
@@ -239,10 +256,16 @@ export class Server {
         dropped: (ws) => connectionOf(ws).outbox.dropped(),
         close: (ws, code, reason) => this.#close(connectionOf(ws), code, reason),
       })
-      .ws("/otel", this.#otel.behavior(listener))
-      .get("/healthz", (res) => this.#health(res))
-      .any("/", (res) => answer(res, "426 Upgrade Required", { error: "this is a WebSocket endpoint" }))
-      .any("/*", (res) => answer(res, "404 Not Found", { error: "not found" }));
+      .ws("/otel", this.#otel.behavior(listener));
+    servePages(app, pages);
+    app.any("/", (res) =>
+      answerPage(res, jsonPage("426 Upgrade Required", { error: "this is a WebSocket endpoint" })),
+    );
+    return this.#elsewhere(app);
+  }
+
+  #elsewhere(app: TemplatedApp): TemplatedApp {
+    return app.any("/*", (res) => answerPage(res, jsonPage("404 Not Found", { error: "not found" })));
   }
 
   #upgrade(
@@ -254,9 +277,8 @@ export class Server {
     const handle = this.slots.take();
     if (handle === 0) {
       this.#options.metrics.add(Metric.connections_refused);
-      answer(res, "503 Service Unavailable", {
-        error: `at most ${this.#options.limits.connectionsMax} connections`,
-      });
+      const error = `at most ${this.#options.limits.connectionsMax} connections`;
+      answerPage(res, jsonPage("503 Service Unavailable", { error }));
       return;
     }
     const offered = req.getHeader("sec-websocket-protocol");
@@ -325,23 +347,11 @@ export class Server {
     if (doors === null) throw new Error("doors are attached before the first listener");
     return connection.isMsgpack ? doors.msgpack : doors.json;
   }
-
-  #health(res: HttpResponse): void {
-    const { isHealthy, body } = this.#options.health();
-    answer(res, isHealthy ? "200 OK" : "503 Service Unavailable", body);
-  }
 }
 
 /** uWebSockets copies the own properties of the user data onto the socket: reading one there spares a native call per frame. */
 function connectionOf(ws: WebSocket<Attached>): Connection {
   return (ws as unknown as Attached).connection; // the declarations do not know of the copied properties
-}
-
-function answer(res: HttpResponse, status: string, body: object): void {
-  res
-    .writeStatus(status)
-    .writeHeader("content-type", "application/json")
-    .end(JSON.stringify(body) + "\n");
 }
 
 /** The generation part of a handle travels in routes, so that a reader on another thread can tell a reused connection slot. */

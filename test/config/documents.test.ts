@@ -20,7 +20,8 @@ test("config.schema.json and the table of keys are up to date", () => {
 
 test("config.yaml shows every key, with its default where it is not about the examples", () => {
   const shown = parseConfig(EXAMPLE, { file: "/x/config.yaml" });
-  const { server, limits, functions, log, reload, registration_namespace_grace_ms } = parseConfig("{}");
+  const { server, limits, functions, log, metrics, reload, registration_namespace_grace_ms } =
+    parseConfig("{}");
   assert.deepEqual(
     { ...shown, file: 0, workers: 0, warnings: 0, listeners: 0 },
     {
@@ -28,6 +29,7 @@ test("config.yaml shows every key, with its default where it is not about the ex
       limits,
       functions,
       log,
+      metrics,
       reload,
       registration_namespace_grace_ms,
       file: 0,

@@ -6,6 +6,7 @@ import { describe, test } from "node:test";
 import { lookUp } from "../../src/supervisor/process-table.js";
 import { connect } from "../../src/worker/index.js";
 import { eventually } from "../support/eventually.js";
+import { freePort } from "../support/free-port.js";
 import { runTercet, type Tercet, tercet, WORKER_SDK } from "../support/tercet.js";
 
 const parallel = { concurrency: 4, timeout: 90_000 };
@@ -37,7 +38,34 @@ async function health(it: Tercet): Promise<Record<string, unknown>> {
   return answer.json() as Promise<Record<string, unknown>>; // the shape is what the assertions look at
 }
 
+/** Status and body of a page; undefined while nobody listens. */
+async function page(port: number, path: string): Promise<{ status: number; body: string } | undefined> {
+  const answer = await fetch(`http://127.0.0.1:${port}${path}`).catch(() => undefined);
+  return answer === undefined ? undefined : { status: answer.status, body: await answer.text() };
+}
+
 describe("tercet", parallel, () => {
+  test("/readyz waits for the declared workers, and /metrics counts them, on a listener of their own", async (t) => {
+    const it = tercet(t);
+    const port = await freePort();
+    const wait = "while [ ! -e go ]; do sleep 0.02; done; echo serving; exec sleep 1000";
+    it.spawn(
+      `${HEAD}metrics: { port: ${port} }\nworkers:\n  - { name: late, command: [sh, -c, "${wait}"], ready: { log: serving }, ${it.mark} }\n`,
+    );
+    await it.entered("late", "starting");
+    const early = await eventually("the probe answers", () => page(port, "/readyz"));
+    assert.equal(early.status, 503);
+    assert.deepEqual(JSON.parse(early.body).reasons, ["declared workers are starting: late"]);
+    assert.equal((await page(port, "/healthz"))?.status, 200);
+    writeFileSync(join(it.directory, "go"), "");
+    await eventually("ready", async () => (await page(port, "/readyz"))?.status === 200);
+    const metrics = await page(port, "/metrics");
+    assert.match(metrics?.body ?? "", /^tercet_worker_processes_ready 1$/m);
+    assert.match(metrics?.body ?? "", /^tercet_worker_process_restarts_total 0$/m);
+    it.signal("SIGTERM");
+    assert.equal(await it.exited(), 0);
+  });
+
   test("listens, starts its workers, says ready; a worker is ready when it registered; SIGTERM ends it in order with 0", async (t) => {
     const it = tercet(t);
     it.spawn(`${HEAD}workers:\n  - ${slowWorker(it)}\n  - ${sleeper(it, "next", ", depends_on: [slow]")}\n`);
