@@ -32,6 +32,7 @@ import { EnvelopeScanner } from "./protocol/json/scanner.js";
 import {
   CHANNEL_LIMITS,
   type ChannelLimits,
+  checkChannelLimits,
   checkLimits,
   FUNCTIONS_MAX,
   LIMITS,
@@ -149,6 +150,7 @@ export class Engine {
     const arena = new Arena(limits.callsOpenMax);
     const { metrics, workers } = this;
     const channelLimits = { ...CHANNEL_LIMITS, ...options.channelLimits };
+    checkChannelLimits(channelLimits);
     this.channels = new Channels({ limits: channelLimits, clock, metrics, log });
     const routes = [new ChannelRoute(this.channels, limits.frameBytesMax)];
     this.#exporter =

@@ -102,7 +102,19 @@ export function engineOptions(
       outboxSoftBytes: limits.outbox_soft_bytes,
       outboxHardBytes: limits.outbox_hard_bytes,
       connectionsMax: limits.connections,
+      heldBytesMax: limits.held_bytes,
       functionsPerConnectionMax: limits.functions_per_connection,
+      functionBytesPerConnectionMax: limits.function_bytes_per_connection,
+      triggersPerConnectionMax: limits.triggers_per_connection,
+      triggerBytesPerConnectionMax: limits.trigger_bytes_per_connection,
+      triggerTypesPerConnectionMax: limits.trigger_types_per_connection,
+    },
+    channelLimits: {
+      channelsMax: limits.channels,
+      channelQueueBytesMax: limits.channel_queue_bytes,
+      channelsQueuedBytesMax: limits.channels_queued_bytes,
+      channelOverrunBytesMax: limits.channel_overrun_bytes,
+      channelTtlMs: limits.channel_ttl_ms,
     },
   };
 }

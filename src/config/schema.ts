@@ -3,13 +3,8 @@
 // Everything else about keys is made from this file: the types, the JSON Schema that editors use, the table in
 // README.md and the sentences in error messages. What depends on more than one value (names that must differ, ports that
 // clash, cycles) is judged in entries.ts and check.ts.
-import {
-  CALL_TIMEOUT_MS_MAX,
-  CALLS_OPEN_MAX,
-  CONNECTIONS_MAX,
-  LIMITS as ENGINE,
-  FUNCTIONS_MAX,
-} from "../protocol/limits.js";
+import { CALL_TIMEOUT_MS_MAX, LIMITS as ENGINE, LIMIT_MAXIMA as MOST } from "../protocol/limits.js";
+import { bounds } from "./bounds-schema.js";
 import { LIMITS } from "./limits.js";
 import { z } from "./zod.js";
 
@@ -34,7 +29,7 @@ const server = z
   .strictObject({
     host: host.default("127.0.0.1").describe("Address the listener binds; 0.0.0.0 is every interface."),
     port: port.default(49_134).describe("TCP port the listener binds; 0 picks a free one."),
-    max_message_bytes: int(1024, 1 << 30, "Longest WebSocket message accepted, in bytes.").default(
+    max_message_bytes: int(1024, MOST.frameBytesMax, "Longest WebSocket message accepted, in bytes.").default(
       ENGINE.frameBytesMax,
     ),
     idle_timeout_s: idleSeconds.default(ENGINE.idleTimeoutS),
@@ -52,41 +47,6 @@ const server = z
   })
   .prefault({})
   .describe("The engine's own listener, and how connections and the shutdown are bounded.");
-
-const limits = z
-  .strictObject({
-    calls_in_flight: int(1, CALLS_OPEN_MAX, "Calls awaiting an answer, in total.").default(
-      ENGINE.callsOpenMax,
-    ),
-    calls_in_flight_per_connection: int(
-      1,
-      CALLS_OPEN_MAX,
-      "Calls awaiting an answer that one connection may have opened.",
-    ).default(ENGINE.callsOpenPerConnectionMax),
-    call_timeout_ms: int(
-      1,
-      CALL_TIMEOUT_MS_MAX,
-      "Deadline of a call that carries none, in milliseconds; longer than the SDKs' own five minutes.",
-    ).default(ENGINE.callTimeoutMs),
-    outbox_soft_bytes: int(
-      1024,
-      2 ** 40,
-      "Bytes waiting for a slow connection above which new calls to it are answered `overloaded`.",
-    ).default(ENGINE.outboxSoftBytes),
-    outbox_hard_bytes: int(
-      1024,
-      2 ** 40,
-      "Bytes waiting for a slow connection above which it is closed; holds the soft bound and one message.",
-    ).default(ENGINE.outboxHardBytes),
-    connections: int(1, CONNECTIONS_MAX, "Connections at once, all listeners together.").default(
-      ENGINE.connectionsMax,
-    ),
-    functions_per_connection: int(1, FUNCTIONS_MAX, "Functions that one connection may register.").default(
-      ENGINE.functionsPerConnectionMax,
-    ),
-  })
-  .prefault({})
-  .describe("Bounds on what waits inside the engine.");
 
 export const SHARE = ["least_outstanding", "round_robin", "hash"] as const;
 
@@ -320,7 +280,7 @@ export const configSchema = z.strictObject({
     "How long a new connection may stay without telling its namespace before it is put in `default`, in milliseconds. The variable III_NAMESPACE_GRACE_MS wins.",
   ),
   server,
-  limits,
+  limits: bounds,
   functions: z
     .array(functionRule)
     .default([])

@@ -13,8 +13,19 @@ export const FUNCTIONS_MAX = (1 << 20) - 1;
 export const TRIGGERS_MAX = (1 << 19) - 1;
 /** Claims to provide a trigger type at once: far more than there are workers in a usual fleet. */
 export const TRIGGER_TYPES_MAX = 65_535;
-/** Bytes of the description and formats of a trigger type, and of the config and metadata of a trigger: a megabyte of them is a mistake. */
+/** Bytes of the description, formats and metadata of a function: a megabyte of them is a mistake. */
+export const CARD_BYTES_MAX = 1 << 20;
+/** Bytes of the description and formats of a trigger type, and of the config and metadata of a trigger: as of a function. */
 export const TRIGGER_BYTES_MAX = 1 << 20;
+/** Characters kept of a provider's refusal, to be shown in listings; its owner is told all of it. */
+export const TRIGGER_ERROR_CHARS_MAX = 1_024;
+/**
+ * Bytes of what is said about functions, about trigger types, and about triggers, of all connections, each for itself: they lie in stores whose offsets are int32, and in which as
+ * much may be garbage as lives.
+ */
+export const REGISTRY_BYTES_MAX = 1 << 29;
+/** Bytes of the names in one table, for the same reason. */
+export const NAMES_BYTES_MAX = 1 << 29;
 /** How long `engine::register_trigger` waits for a provider's answer before it takes the trigger as accepted, in milliseconds; the reference's. */
 export const TRIGGER_ANSWER_MS = 10_000;
 
@@ -117,9 +128,11 @@ export interface Limits {
   callsOpenMax: number;
   /** Functions one connection may register. */
   functionsPerConnectionMax: number;
+  /** Bytes of description, formats and metadata of all these; the same again for the trigger types of a connection. */
+  functionBytesPerConnectionMax: number;
   /** Triggers one connection may have, active and parked; the same for all that were made through `engine::register_trigger` together. */
   triggersPerConnectionMax: number;
-  /** Bytes of config and metadata of all these. */
+  /** Bytes of ids, config and metadata of all these. */
   triggerBytesPerConnectionMax: number;
   /** Trigger types one connection may provide. */
   triggerTypesPerConnectionMax: number;
@@ -142,12 +155,15 @@ export interface Limits {
 }
 
 const MIB = 1 << 20;
+/** setTimeout counts in a signed 32-bit integer. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
 
 export const LIMITS: Limits = {
   frameBytesMax: 64 * MIB, // what the reference's WebSocket stack takes
   callsOpenPerConnectionMax: 65_536, // a caller above this is not waiting for answers any more
   callsOpenMax: CALLS_OPEN_MAX,
   functionsPerConnectionMax: 262_144, // a quarter of the table: one worker cannot fill it
+  functionBytesPerConnectionMax: 64 * MIB, // 400,000 functions as SDKs describe them; an eighth of the store
   triggersPerConnectionMax: 65_536, // an eighth of the table: one worker cannot fill it
   triggerBytesPerConnectionMax: 64 * MIB, // a kilobyte for each
   triggerTypesPerConnectionMax: 4_096, // a sixteenth of the table
@@ -171,22 +187,60 @@ export const CHANNEL_LIMITS: ChannelLimits = {
   channelTtlMs: 300_000, // the reference's
 };
 
+/** The highest value of each bound that the engine can hold: configurations are checked against it. */
+export const LIMIT_MAXIMA: Limits = {
+  frameBytesMax: 128 * MIB, // received, answered and gathered it fits the 2 GiB of the arena, also when frames grew to it by steps
+  callsOpenPerConnectionMax: CALLS_OPEN_MAX,
+  callsOpenMax: CALLS_OPEN_MAX,
+  functionsPerConnectionMax: FUNCTIONS_MAX,
+  functionBytesPerConnectionMax: REGISTRY_BYTES_MAX,
+  triggersPerConnectionMax: TRIGGERS_MAX,
+  triggerBytesPerConnectionMax: REGISTRY_BYTES_MAX,
+  triggerTypesPerConnectionMax: TRIGGER_TYPES_MAX,
+  connectionsMax: CONNECTIONS_MAX,
+  callTimeoutMs: CALL_TIMEOUT_MS_MAX,
+  outboxSoftBytes: (1024 - 128) * MIB, // the hard one, less a frame
+  outboxHardBytes: 1024 * MIB, // uWebSockets counts what waits for a socket in 31 bits; a frame may come on top
+  heldBytesMax: 1024 * MIB, // a buffer of its own for each connection that waits
+  registrationNamespaceGraceMs: TIMER_MS_MAX,
+  idleTimeoutS: 960, // uWebSockets'
+  handshakeTimeoutMs: TIMER_MS_MAX,
+};
+
+/** As {@link LIMIT_MAXIMA}. */
+export const CHANNEL_LIMIT_MAXIMA: ChannelLimits = {
+  channelsMax: 1 << 20, // a Map of them, two sockets or streams each
+  channelQueueBytesMax: 1024 * MIB, // one buffer, which grows to twice that
+  channelsQueuedBytesMax: 2 ** 40, // whatever memory there is
+  channelOverrunBytesMax: 1024 * MIB,
+  channelSinkBytesMax: 1024 * MIB, // as outboxes
+  channelSweepMs: TIMER_MS_MAX,
+  channelTtlMs: TIMER_MS_MAX,
+};
+
 /** Throws the sentence of the first relation that does not hold. */
 export function checkLimits(limits: Limits): void {
   assert(
     limits.outboxHardBytes >= limits.outboxSoftBytes + limits.frameBytesMax,
     "outboxHardBytes must hold outboxSoftBytes and one frame of frameBytesMax",
   );
-  assert(limits.callsOpenMax <= CALLS_OPEN_MAX, `callsOpenMax is at most ${CALLS_OPEN_MAX}`);
-  assert(limits.connectionsMax <= CONNECTIONS_MAX, `connectionsMax is at most ${CONNECTIONS_MAX}`);
-  assert(
-    limits.callTimeoutMs > 0 && limits.callTimeoutMs <= CALL_TIMEOUT_MS_MAX,
-    `callTimeoutMs is 1 to ${CALL_TIMEOUT_MS_MAX}`,
-  );
+  checkMaxima({ ...limits }, { ...LIMIT_MAXIMA });
+  assert(limits.callTimeoutMs > 0, "callTimeoutMs is at least 1");
   assert(
     limits.idleTimeoutS === 0 || (limits.idleTimeoutS >= 8 && limits.idleTimeoutS <= 960),
     "idleTimeoutS is 0 or 8 to 960",
   );
 }
 
+/** Throws the sentence of the first bound above what the engine can hold. */
+export function checkChannelLimits(limits: ChannelLimits): void {
+  checkMaxima({ ...limits }, { ...CHANNEL_LIMIT_MAXIMA });
+}
+
+function checkMaxima(limits: Record<string, number>, maxima: Record<string, number>): void {
+  for (const [key, maximum] of Object.entries(maxima))
+    assert((limits[key] ?? 0) <= maximum, `${key} is at most ${maximum}`);
+}
+
 checkLimits(LIMITS);
+checkChannelLimits(CHANNEL_LIMITS);

@@ -4,6 +4,7 @@
 // functions have many serving offers. The routing table is written here and nowhere else.
 
 import { CodedError, ErrorCode } from "../protocol/error.js";
+import { NAMES_BYTES_MAX } from "../protocol/limits.js";
 import { RoutingTable, Target } from "../router/routing-table.js";
 import { FormerIds } from "./former-ids.js";
 import { DEFAULT_KEY, Names, type NamespaceKey } from "./names.js";
@@ -66,7 +67,7 @@ export class Functions {
     generationOf: (connection: number) => number,
   ) {
     this.names = new Names(capacity);
-    this.offers = new Offers(capacity);
+    this.offers = new Offers(capacity, connections);
     this.routes = new RoutingTable(capacity);
     this.slots = new Slots<"function">(capacity, "retire");
     this.#first = new Int32Array(capacity + 1);
@@ -166,6 +167,19 @@ export class Functions {
     return fn !== 0 && this.#offerOf(fn, connection) !== 0;
   }
 
+  /** Bytes of the card with which a connection offers this function; 0 when it does not, or has none. */
+  cardBytes(
+    connection: number,
+    namespace: NamespaceKey,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): number {
+    const fn = this.names.find(namespace, bytes, start, end);
+    const offer = fn === 0 ? 0 : this.#offerOf(fn, connection);
+    return offer === 0 ? 0 : this.offers.get(offer, OfferWord.cardLength);
+  }
+
   /** Removes a connection's offer by name. False when it has none. */
   unregister(
     connection: number,
@@ -210,7 +224,7 @@ export class Functions {
       const own = this.#offerOf(this.offers.get(offer, OfferWord.function), to);
       if (own !== 0) this.#withdraw(own);
       this.#unlinkFromConnection(offer);
-      this.offers.set(offer, OfferWord.connection, to);
+      this.offers.give(offer, to);
       this.#linkToConnection(offer, to);
       const fn = this.offers.get(offer, OfferWord.function);
       if (this.offers.get(offer, OfferWord.state) === OfferState.Serving) this.#handOverServing(fn, from, to);
@@ -287,11 +301,11 @@ export class Functions {
     end: number,
     asked: Share = Share.Exclusive,
   ): number {
-    const handle = this.slots.take();
+    const handle = this.names.bytes > NAMES_BYTES_MAX ? 0 : this.slots.take();
     if (handle === 0)
       throw new CodedError(
         ErrorCode.LimitReached,
-        `Cannot register: the engine holds ${this.slots.capacity} functions already`,
+        `Cannot register: the engine holds ${this.slots.capacity} functions, or ${NAMES_BYTES_MAX} bytes of names, already`,
       );
     const fn = this.slots.indexOf(handle);
     this.names.add(fn, namespace, bytes, start, end);

@@ -39,6 +39,8 @@ export class Names {
   readonly #hash: Int32Array;
   #table = new Int32Array(1_024);
   #count = 0;
+  /** Bytes of all names. */
+  bytes = 0;
 
   /** `capacity`: the highest index a name can stand for. */
   constructor(capacity: number) {
@@ -68,6 +70,7 @@ export class Names {
     const prefix = namespace.bytes;
     const length = prefix.length + end - start;
     const at = this.#store.reserve(length);
+    this.bytes += length;
     this.#store.bytes.set(prefix, at);
     for (let from = start, to = at + prefix.length; from < end; from++, to++)
       this.#store.bytes[to] = bytes[from]!;
@@ -86,6 +89,7 @@ export class Names {
     while (this.#table[gap] !== index) gap = (gap + 1) & mask;
     this.#close(gap);
     this.#store.remove(this.#length[index]!);
+    this.bytes -= this.#length[index]!;
     this.#length[index] = 0;
     this.#count--;
     if (this.#store.shouldCompact) this.#compact();

@@ -12,6 +12,7 @@
 //   word 9                share policy it asked for
 //   word 10               round of registration: a replacing registration drops what it did not name
 
+import { REGISTRY_BYTES_MAX } from "../protocol/limits.js";
 import { ByteStore } from "./byte-store.js";
 import { Slots } from "./slots.js";
 
@@ -37,8 +38,13 @@ export class Offers {
   readonly words: Int32Array;
   readonly #slots: Slots<"offer">;
   #cards = new ByteStore();
+  /** Bytes of all cards. */
+  cardBytes = 0;
+  readonly #cardBytesOf: Float64Array;
 
-  constructor(capacity: number) {
+  /** `connections`: the highest index of a connection. */
+  constructor(capacity: number, connections: number) {
+    this.#cardBytesOf = new Float64Array(connections + 1);
     this.#slots = new Slots<"offer">(capacity, "wrap");
     this.words = new Int32Array((capacity + 1) * OFFER_WORDS);
   }
@@ -78,12 +84,32 @@ export class Offers {
     this.#slots.free(offer);
   }
 
+  /** Bytes of the cards of a connection's offers. */
+  cardBytesOf(connection: number): number {
+    return this.#cardBytesOf[connection]!;
+  }
+
+  /** Whether the cards of a connection may grow by so much. `bytesMax`: its bound. */
+  hasCardRoom(connection: number, added: number, bytesMax: number): boolean {
+    return this.#cardBytesOf[connection]! + added <= bytesMax && this.cardBytes + added <= REGISTRY_BYTES_MAX;
+  }
+
+  /** The offer is another connection's from here on; its lists are the caller's affair. */
+  give(offer: number, connection: number): void {
+    const length = this.get(offer, OfferWord.cardLength);
+    this.#cardBytesOf[this.get(offer, OfferWord.connection)]! -= length;
+    this.#cardBytesOf[connection]! += length;
+    this.set(offer, OfferWord.connection, connection);
+  }
+
   /** Stores the card, `source[start, end)`: UTF-8 of a JSON object, or nothing. Replaces the one before. */
   setCard(offer: number, source: Uint8Array, start: number, end: number): void {
     this.#dropCard(offer);
     if (start === end) return;
     this.set(offer, OfferWord.cardAt, this.#cards.add(source, start, end));
     this.set(offer, OfferWord.cardLength, end - start);
+    this.cardBytes += end - start;
+    this.#cardBytesOf[this.get(offer, OfferWord.connection)]! += end - start;
   }
 
   /** The card as JSON text, or undefined when it has none. */
@@ -94,7 +120,11 @@ export class Offers {
   }
 
   #dropCard(offer: number): void {
-    this.#cards.remove(this.get(offer, OfferWord.cardLength));
+    const length = this.get(offer, OfferWord.cardLength);
+    if (length === 0) return;
+    this.#cards.remove(length);
+    this.cardBytes -= length;
+    this.#cardBytesOf[this.get(offer, OfferWord.connection)]! -= length;
     this.set(offer, OfferWord.cardLength, 0);
     if (this.#cards.shouldCompact) this.#compact();
   }

@@ -10,6 +10,8 @@ import { Links } from "./links.js";
 import { Names, type NamespaceKey } from "./names.js";
 import { Slots } from "./slots.js";
 
+const NO_CARD = new Uint8Array(0);
+
 export class TriggerTypes {
   readonly names = new Names(TRIGGER_TYPES_MAX);
   readonly #slots = new Slots<"trigger type">(TRIGGER_TYPES_MAX, "wrap");
@@ -19,11 +21,15 @@ export class TriggerTypes {
   readonly #connectionOf = new Int32Array(TRIGGER_TYPES_MAX + 1);
   readonly #ofType: Links;
   readonly #ofConnection: Links;
+  /** Bytes of description and formats of all claims. */
+  bytes = 0;
+  readonly #bytesOf: Float64Array;
 
   /** `connections`: the highest index of a connection. */
   constructor(connections: number) {
     this.#ofType = new Links(TRIGGER_TYPES_MAX, TRIGGER_TYPES_MAX);
     this.#ofConnection = new Links(connections, TRIGGER_TYPES_MAX);
+    this.#bytesOf = new Float64Array(connections + 1);
   }
 
   /** Types that have a provider. */
@@ -34,6 +40,16 @@ export class TriggerTypes {
   /** Claims of a connection. */
   countOf(connection: number): number {
     return this.#ofConnection.count(connection);
+  }
+
+  /** Bytes of description and formats of a connection's claims. */
+  cardBytesOf(connection: number): number {
+    return this.#bytesOf[connection]!;
+  }
+
+  /** Bytes of description and formats of a connection's claim to a type; 0 when it has none. */
+  cardBytes(type: number, connection: number): number {
+    return this.#cards.length(this.#claimOf(type, connection));
   }
 
   /** The index of a type that somebody provides, or 0. */
@@ -61,7 +77,7 @@ export class TriggerTypes {
     const claim = this.#claimOf(type, connection) || this.#take(type, connection);
     this.#ofType.remove(type, claim);
     this.#ofType.append(type, claim); // the latest
-    this.#cards.set(claim, card);
+    this.#setCard(claim, connection, card);
     return type;
   }
 
@@ -72,7 +88,7 @@ export class TriggerTypes {
     const served = this.#ofType.last(type) === claim;
     this.#ofType.remove(type, claim);
     this.#ofConnection.remove(connection, claim);
-    this.#cards.delete(claim);
+    this.#setCard(claim, connection, NO_CARD);
     this.#claims.free(claim);
     const isServed = this.#ofType.last(type) !== 0;
     if (!isServed) this.names.remove(type);
@@ -91,6 +107,13 @@ export class TriggerTypes {
 
   each(visit: (type: number) => void): void {
     for (let type = 1; type < this.#slots.end; type++) if (this.#slots.isOpen(type)) visit(type);
+  }
+
+  #setCard(claim: number, connection: number, card: Uint8Array): void {
+    const added = card.length - this.#cards.length(claim);
+    this.#cards.set(claim, card);
+    this.bytes += added;
+    this.#bytesOf[connection]! += added;
   }
 
   #claimOf(type: number, connection: number): number {

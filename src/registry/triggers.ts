@@ -57,6 +57,16 @@ export interface TriggerRequest {
   metadata: Uint8Array;
 }
 
+/** What a trigger takes of its owner's bound. */
+export function bytesOfRequest(asked: TriggerRequest): number {
+  const { id, type, functionId, namespace, home, triggerNamespace = "" } = asked;
+  const names = [id, type, functionId, namespace, home, triggerNamespace];
+  return names.reduce(
+    (sum, name) => sum + Buffer.byteLength(name),
+    asked.config.length + asked.metadata.length,
+  );
+}
+
 export class Triggers {
   readonly config = new Blobs(TRIGGERS_MAX);
   readonly metadata = new Blobs(TRIGGERS_MAX);
@@ -87,6 +97,9 @@ export class Triggers {
   readonly #ofType = new Links(TRIGGER_TYPES_MAX, TRIGGERS_MAX);
   readonly #waiting = new Links(TRIGGERS_MAX, TRIGGERS_MAX);
   readonly #bytesOf: Float64Array;
+  readonly #bytes = new Int32Array(TRIGGERS_MAX + 1);
+  /** Bytes of ids, config and metadata of all triggers. */
+  bytes = 0;
 
   /** `connections`: the highest index of a connection. */
   constructor(connections: number) {
@@ -103,7 +116,7 @@ export class Triggers {
     return this.#ofOwner.count(owner);
   }
 
-  /** Bytes of config and metadata of a connection's triggers. */
+  /** Bytes of ids, config and metadata of a connection's triggers. */
   bytesOf(owner: number): number {
     return this.#bytesOf[owner]!;
   }
@@ -132,7 +145,7 @@ export class Triggers {
     this.config.set(trigger, request.config);
     this.metadata.set(trigger, request.metadata);
     this.#owner[trigger] = owner;
-    this.#bytesOf[owner]! += request.config.length + request.metadata.length;
+    this.#count(trigger, owner, bytesOfRequest(request));
     this.#type[trigger] = 0;
     this.#state[trigger] = TriggerState.Parked;
     this.#reason[trigger] = ParkReason.NoProvider;
@@ -147,7 +160,7 @@ export class Triggers {
     this.#leaveList(trigger);
     this.#ofOwner.remove(owner, trigger);
     this.#ofTarget.remove(this.#target[trigger]!, trigger);
-    this.#bytesOf[owner]! -= this.config.length(trigger) + this.metadata.length(trigger);
+    this.#count(trigger, owner, -this.#bytes[trigger]!);
     for (const blobs of [this.config, this.metadata, this.error]) blobs.delete(trigger);
     this.lastFiredAtMs[trigger] = 0;
     this.askedBy.delete(trigger);
@@ -248,6 +261,12 @@ export class Triggers {
   each(visit: (trigger: number) => void): void {
     for (let trigger = 1; trigger < this.#slots.end; trigger++)
       if (this.#slots.isOpen(trigger)) visit(trigger);
+  }
+
+  #count(trigger: number, owner: number, bytes: number): void {
+    this.#bytes[trigger]! += bytes;
+    this.#bytesOf[owner]! += bytes;
+    this.bytes += bytes;
   }
 
   #leaveList(trigger: number): void {

@@ -3,13 +3,13 @@
 // Kept as text and read only when somebody lists functions. Only what JSON can say can be kept: anything else is refused at registration.
 
 import { ByteSink } from "../protocol/bytes.js";
-import { CARD_DEPTH_MAX } from "../protocol/limits.js";
+import { CodedError, ErrorCode } from "../protocol/error.js";
+import { CARD_BYTES_MAX, CARD_DEPTH_MAX, REGISTRY_BYTES_MAX } from "../protocol/limits.js";
 import { type Cursor, ElementError } from "../protocol/msgpack/cursor.js";
 import { msgpackToJson } from "../protocol/translate/msgpack-to-json.js";
 import { refusalMessage, TranslateStatus } from "../protocol/translate/status.js";
 
 const KEYS = ["description", "request_format", "response_format", "metadata"] as const;
-const CARD_BYTES_MAX = 1 << 20; // of one function; a schema of a megabyte is a mistake
 const EMPTY = new Uint8Array(0);
 const sink = new ByteSink(CARD_BYTES_MAX);
 
@@ -30,6 +30,22 @@ export function readCard(item: Cursor, position: number): Uint8Array {
   if (count === 0) return EMPTY;
   writeText("}");
   return sink.bytes.slice(0, sink.length);
+}
+
+export function cardTooLarge(bytes: number): CodedError {
+  const most = `at most ${CARD_BYTES_MAX} bytes, not ${bytes}`;
+  return new CodedError(
+    ErrorCode.LimitReached,
+    `Description, formats and metadata of a function have ${most}`,
+  );
+}
+
+/** `bytesMax`: of one connection. */
+export function cardsFull(bytesMax: number): CodedError {
+  return new CodedError(
+    ErrorCode.LimitReached,
+    `The functions of one connection have at most ${bytesMax} bytes of description, formats and metadata, and those of all ${REGISTRY_BYTES_MAX}`,
+  );
 }
 
 function writeKey(count: number, key: string): void {

@@ -15,7 +15,13 @@ import {
   ScanStatus,
   ValueKind,
 } from "../protocol/json/scanner.js";
-import { CARD_DEPTH_MAX, ID_BYTES_MAX, JSON_INTEGER_DIGITS_MAX, type Limits } from "../protocol/limits.js";
+import {
+  CARD_BYTES_MAX,
+  CARD_DEPTH_MAX,
+  ID_BYTES_MAX,
+  JSON_INTEGER_DIGITS_MAX,
+  type Limits,
+} from "../protocol/limits.js";
 import type { Carry, Functions } from "../registry/functions.js";
 import { DEFAULT_KEY, DEFAULT_NAMESPACE } from "../registry/names.js";
 import { OfferState } from "../registry/offers.js";
@@ -26,6 +32,7 @@ import type { Arena } from "../transport/arena.js";
 import type { Connection } from "../transport/connection.js";
 import type { Server } from "../transport/server.js";
 import { type Calls, ENGINE } from "./calls.js";
+import { cardsFull, cardTooLarge } from "./card.js";
 import type { Departures } from "./departures.js";
 import type { EnginePeer } from "./engine-peer.js";
 import { JsonEnvelope } from "./json-envelope.js";
@@ -305,6 +312,7 @@ export class JsonControl {
     const { functions, metrics, workers } = this.#o;
     try {
       this.#checkRegistration(worker, bytes, start, end);
+      this.#checkCard(worker, bytes, start, end, card.length);
       const { state, owner, offer } = functions.register(
         worker.connection.index,
         worker.namespace,
@@ -347,6 +355,22 @@ export class JsonControl {
         ErrorCode.LimitReached,
         `One connection has at most ${limits.functionsPerConnectionMax} functions`,
       );
+  }
+
+  /** What a card replaces is looked up only when it matters. */
+  #checkCard(
+    { connection, namespace }: Worker,
+    id: Uint8Array,
+    start: number,
+    end: number,
+    bytes: number,
+  ): void {
+    const { functions, limits } = this.#o;
+    if (bytes > CARD_BYTES_MAX) throw cardTooLarge(bytes);
+    const most = limits.functionBytesPerConnectionMax;
+    if (functions.offers.hasCardRoom(connection.index, bytes, most)) return;
+    const added = bytes - functions.cardBytes(connection.index, namespace, id, start, end);
+    if (!functions.offers.hasCardRoom(connection.index, added, most)) throw cardsFull(most);
   }
 
   /** The one registration refusal that no SDK dies of. */

@@ -27,7 +27,7 @@ import type { Worker, Workers } from "../registry/workers.js";
 import type { Connection } from "../transport/connection.js";
 import type { Server } from "../transport/server.js";
 import { ENGINE_VERSION } from "../version.js";
-import { readCard } from "./card.js";
+import { cardsFull, readCard } from "./card.js";
 import type { Departures } from "./departures.js";
 import type { Feeds } from "./feeds.js";
 import { readHello } from "./hello.js";
@@ -238,7 +238,9 @@ export class MsgpackControl {
           timeout_ms_default: limits.callTimeoutMs,
           timeout_ms_max: CALL_TIMEOUT_MS_MAX,
           functions_max: limits.functionsPerConnectionMax,
+          function_bytes_max: limits.functionBytesPerConnectionMax,
           triggers_max: limits.triggersPerConnectionMax,
+          trigger_bytes_max: limits.triggerBytesPerConnectionMax,
           trigger_types_max: limits.triggerTypesPerConnectionMax,
           id_bytes_max: ID_BYTES_MAX,
           streams_open_max: STREAMS_OPEN_MAX,
@@ -317,6 +319,7 @@ export class MsgpackControl {
   #checkRoom(worker: Worker, entries: readonly Entry[], mode: number): void {
     const { functions, limits } = this.#o;
     const { index } = worker.connection;
+    this.#checkCards(worker, entries, mode);
     const had = functions.countOf(index);
     const ownMax = mode === RegisterMode.Add ? limits.functionsPerConnectionMax - had : entries.length;
     if (entries.length <= ownMax && entries.length <= functions.room) return;
@@ -329,6 +332,21 @@ export class MsgpackControl {
         ErrorCode.LimitReached,
         `Cannot register ${added} functions: the engine has room for ${functions.room}`,
       );
+  }
+
+  /** As in #checkRoom: what the cards of the list replace is counted only when it matters. */
+  #checkCards({ connection, namespace }: Worker, entries: readonly Entry[], mode: number): void {
+    const { functions, limits } = this.#o;
+    const { index } = connection;
+    const most = limits.functionBytesPerConnectionMax;
+    let added = 0;
+    for (let position = 0; position < entries.length; position++) added += entries[position]!.card.length;
+    if (added === 0 || functions.offers.hasCardRoom(index, added, most)) return;
+    if (mode === RegisterMode.Replace) added -= functions.offers.cardBytesOf(index);
+    else
+      for (const { bytes, start, end } of entries)
+        added -= functions.cardBytes(index, namespace, bytes, start, end);
+    if (!functions.offers.hasCardRoom(index, added, most)) throw cardsFull(most);
   }
 
   #entry(position: number): Entry {

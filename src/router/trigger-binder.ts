@@ -7,6 +7,7 @@
 import type { Logger } from "../log.js";
 import { Metric, type Metrics } from "../metrics.js";
 import { CodedError, ErrorCode } from "../protocol/error.js";
+import { TRIGGER_ERROR_CHARS_MAX } from "../protocol/limits.js";
 import { DEFAULT_NAMESPACE } from "../registry/names.js";
 import type { TriggerTypes } from "../registry/trigger-types.js";
 import { ParkReason, TriggerState, type Triggers } from "../registry/triggers.js";
@@ -202,8 +203,13 @@ function isUsable(to: Connection): boolean {
   return to.isOpen && !to.isEnding;
 }
 
-function errorBytes(error: CodedError): Uint8Array {
-  return Buffer.from(JSON.stringify({ code: error.code, message: error.message }), "utf8");
+/** What is kept of a refusal for listings: a provider may say as much as fits a frame. */
+function errorBytes({ code, message }: CodedError): Uint8Array {
+  const kept = {
+    code: code.slice(0, TRIGGER_ERROR_CHARS_MAX),
+    message: message.slice(0, TRIGGER_ERROR_CHARS_MAX),
+  };
+  return Buffer.from(JSON.stringify(kept), "utf8");
 }
 
 /** What a caller of engine::register_trigger is told of a provider's no. */

@@ -10,12 +10,19 @@ import {
   CARD_DEPTH_MAX,
   ID_BYTES_MAX,
   type Limits,
+  REGISTRY_BYTES_MAX,
   TRIGGER_BYTES_MAX,
   TRIGGER_DEPTH_MAX,
 } from "../protocol/limits.js";
 import { DEFAULT_KEY, DEFAULT_NAMESPACE } from "../registry/names.js";
 import type { TriggerTypes } from "../registry/trigger-types.js";
-import { ParkReason, type TriggerRequest, TriggerState, type Triggers } from "../registry/triggers.js";
+import {
+  bytesOfRequest,
+  ParkReason,
+  type TriggerRequest,
+  TriggerState,
+  type Triggers,
+} from "../registry/triggers.js";
 import { isBlank, type Worker, type Workers } from "../registry/workers.js";
 import { ENGINE } from "./calls.js";
 import type { TriggerAnswers } from "./trigger-answers.js";
@@ -59,6 +66,7 @@ export class TriggerRegistrar {
     const { types, workers, metrics } = this.#o;
     const where = namespace ?? worker.namespace.name;
     this.#checkType(worker, where, id, card);
+    this.#checkTypeBytes(worker.connection.index, types.find(workers.namespace(where), id), card.length);
     this.#takeFromFormer(types.find(workers.namespace(where), id), worker);
     const type = types.claim(worker.connection.index, workers.namespace(where), id, card);
     metrics.add(Metric.registrations);
@@ -170,6 +178,22 @@ export class TriggerRegistrar {
       );
   }
 
+  #checkTypeBytes(connection: number, type: number, bytes: number): void {
+    const { types, limits } = this.#o;
+    const added = bytes - (type === 0 ? 0 : types.cardBytes(type, connection));
+    const most = limits.functionBytesPerConnectionMax;
+    if (types.cardBytesOf(connection) + added > most)
+      throw new CodedError(
+        ErrorCode.LimitReached,
+        `The trigger types of one connection have at most ${most} bytes of description and formats`,
+      );
+    if (types.bytes + added > REGISTRY_BYTES_MAX)
+      throw new CodedError(
+        ErrorCode.LimitReached,
+        `All trigger types have at most ${REGISTRY_BYTES_MAX} bytes`,
+      );
+  }
+
   /** Whoever provided a type until now hears that its triggers are over, so that none is fired by two. */
   #takeFromFormer(type: number, by: Worker): void {
     const { binder, triggers, types } = this.#o;
@@ -263,11 +287,14 @@ export class TriggerRegistrar {
         ErrorCode.LimitReached,
         `One connection has at most ${limits.triggersPerConnectionMax} triggers`,
       );
-    if (triggers.bytesOf(owner) + bytes > limits.triggerBytesPerConnectionMax)
+    const added = bytesOfRequest(request);
+    if (triggers.bytesOf(owner) + added > limits.triggerBytesPerConnectionMax)
       throw new CodedError(
         ErrorCode.LimitReached,
-        `The triggers of one connection have at most ${limits.triggerBytesPerConnectionMax} bytes of config and metadata`,
+        `The triggers of one connection have at most ${limits.triggerBytesPerConnectionMax} bytes of ids, config and metadata`,
       );
+    if (triggers.bytes + added > REGISTRY_BYTES_MAX)
+      throw new CodedError(ErrorCode.LimitReached, `All triggers have at most ${REGISTRY_BYTES_MAX} bytes`);
   }
 
   /** The former trigger of an id goes silently when its provider is about to get the new one, which takes its place there; else it is told. */

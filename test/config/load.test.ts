@@ -268,7 +268,7 @@ describe("parseConfig() refuses", () => {
   test("bounds that contradict each other", () => {
     for (const text of [
       "limits: { outbox_soft_bytes: 200000000 }",
-      "server: { max_message_bytes: 1000000000 }",
+      "limits: { outbox_hard_bytes: 50000000 }",
     ]) {
       assert.match(only(text).message, /has to hold limits\.outbox_soft_bytes and one message/);
     }

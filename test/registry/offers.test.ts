@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { OfferState, Offers, OfferWord } from "../../src/registry/offers.js";
 
 test("take() clears what an offer before left; free() gives it back; 0 when full", () => {
-  const offers = new Offers(2);
+  const offers = new Offers(2, 9);
   const first = offers.take(7, 9, OfferState.Standby);
   assert.deepEqual(
     [
@@ -25,7 +25,7 @@ test("take() clears what an offer before left; free() gives it back; 0 when full
 });
 
 test("cards are replaced, dropped, and survive the compaction that thousands of others cause", () => {
-  const offers = new Offers(100);
+  const offers = new Offers(100, 1);
   const kept = offers.take(1, 1, OfferState.Serving);
   const busy = offers.take(2, 1, OfferState.Serving);
   const none = offers.take(3, 1, OfferState.Serving);
