@@ -10,6 +10,7 @@ import type { Functions } from "./functions.js";
 import { namespaceKey } from "./names.js";
 import type { TriggerTypes } from "./trigger-types.js";
 import { REASON_NAMES, TriggerState, type Triggers } from "./triggers.js";
+import { WELL_KNOWN_TYPES } from "./well-known-types.js";
 import type { Workers } from "./workers.js";
 
 /** What a listing needs of one type. */
@@ -28,21 +29,6 @@ export const STATE_NAMES = {
   [TriggerState.Asked]: "asked",
   [TriggerState.Removed]: "removed",
 } as const satisfies Record<TriggerState, string>;
-
-/** Who owns the types of the reference's own modules, when their provider has no name. */
-const WELL_KNOWN_OWNERS: Readonly<Record<string, string>> = {
-  http: "iii-http",
-  cron: "iii-cron",
-  subscribe: "iii-pubsub",
-  state: "iii-state",
-  "durable:subscriber": "queue",
-  stream: "iii-stream",
-  "stream:join": "iii-stream",
-  "stream:leave": "iii-stream",
-  log: "iii-observability",
-  trace: "iii-observability",
-  configuration: "configuration",
-};
 
 export interface TriggerRowsOptions {
   triggers: Triggers;
@@ -69,7 +55,7 @@ export class TriggerRows {
       type,
       id,
       namespace: types.names.namespace(type),
-      workerName: owner ?? WELL_KNOWN_OWNERS[id] ?? ownerFromId(id),
+      workerName: owner ?? WELL_KNOWN_TYPES.get(id)?.owner ?? ownerFromId(id),
       description: typeof description === "string" ? description : "",
     };
   }
@@ -80,19 +66,26 @@ export class TriggerRows {
     return rows;
   }
 
-  /** TriggerTypeDetail: the summary with its schemas and how many live triggers its id has, all namespaces together. */
+  /** TriggerTypeDetail: the summary with its schemas (its provider's, else those that its well-known name stands for) and how many live triggers its id has, all namespaces together. */
   typeDetail(row: TriggerTypeRow): string {
     const { types, triggers } = this.#o;
     const card = types.card(row.type);
-    const member = (name: string, key: string) => {
-      const text = card === undefined ? undefined : cardMember(card, name);
-      return text === undefined ? "" : `,"${key}":${text}`;
+    const known = WELL_KNOWN_TYPES.get(row.id);
+    const schema = (key: string, said: string | undefined, usual: object | undefined): string => {
+      const json = said ?? (usual && JSON.stringify(usual));
+      return json === undefined ? "" : `,"${key}":${json}`;
     };
+    const said = (member: string) => (card === undefined ? undefined : cardMember(card, member));
     let instances = 0;
     types.each((type) => {
       if (types.names.id(type) === row.id) instances += triggers.countBound(type);
     });
-    return `${typeSummary(row).slice(0, -1)}${member("trigger_request_format", "configuration_schema")}${member("call_request_format", "request_schema")},"instance_count":${instances}}`;
+    const schemas = [
+      schema("configuration_schema", said("trigger_request_format"), known?.configuration),
+      schema("request_schema", said("call_request_format"), known?.request),
+      schema("response_schema", undefined, known?.response),
+    ];
+    return `${typeSummary(row).slice(0, -1)}${schemas.join("")},"instance_count":${instances}}`;
   }
 
   /** Live triggers that call a function, as `{id, trigger_type, config}`; a JSON array. */

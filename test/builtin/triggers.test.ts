@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { configSummary } from "../../src/registry/config-summary.js";
+import { WELL_KNOWN_TYPES } from "../../src/registry/well-known-types.js";
 import type { JsonPeer } from "../support/json-peer.js";
 import { type TestEngine, testEngine } from "../support/test-engine.js";
 
@@ -202,4 +203,68 @@ test("7. configSummary() sorts keys by bytes, keeps numbers, and cuts after 80 c
   const long = configSummary(JSON.stringify({ text: "🙂".repeat(100) }));
   assert.equal(Array.from(long).length, 81);
   assert.ok(long.endsWith("🙂…"));
+});
+
+test("a well-known type has schemas of its own where its provider says nothing; what the provider says wins", async (t) => {
+  const on = await testEngine(t);
+  const provider = await on.json();
+  const provide = (id: string, rest: object = {}): void =>
+    provider.send({ type: "registertriggertype", id, description: "", ...rest });
+  for (const id of WELL_KNOWN_TYPES.keys()) provide(id);
+  provide("cron", { trigger_request_format: { mine: 1 } });
+  provide("mail");
+  await provider.settle();
+  const info = async (id: string) =>
+    (await provider.call("engine::triggers::info", { id })).result as Record<string, unknown>;
+  for (const [id, known] of WELL_KNOWN_TYPES) {
+    const detail = await info(id);
+    assert.deepEqual(detail["configuration_schema"], id === "cron" ? { mine: 1 } : known.configuration, id);
+    assert.deepEqual(detail["request_schema"], known.request, id);
+    assert.deepEqual(Object.hasOwn(detail, "response_schema"), id === "http");
+    assert.equal(detail["worker_name"], known.owner);
+  }
+  const plain = Object.keys(await info("mail")).sort();
+  assert.deepEqual(plain, ["description", "id", "instance_count", "namespace", "worker_name"]);
+});
+
+test("the schemas of the well-known types fit what the reference's modules send", () => {
+  const schemaOf = (id: string) =>
+    WELL_KNOWN_TYPES.get(id)?.request as { required: string[]; properties: object };
+  const captured: [string, object][] = [
+    ["cron", { actual_time: "t", job_id: "j", scheduled_time: "t", trigger: "cron" }],
+    [
+      "state",
+      { event_type: "state:created", key: "k", new_value: 1, old_value: null, scope: "s", type: "state" },
+    ],
+    [
+      "stream",
+      {
+        event: { data: { z: 1 }, type: "create" },
+        groupId: "g",
+        id: "i",
+        streamName: "s",
+        timestamp: 1,
+        type: "stream",
+      },
+    ],
+    [
+      "http",
+      {
+        body: null,
+        headers: {},
+        method: "GET",
+        path: "/p",
+        path_params: {},
+        query_params: {},
+        request_body: {},
+        response: {},
+        trigger: {},
+      },
+    ],
+  ];
+  for (const [id, sent] of captured) {
+    const { required, properties } = schemaOf(id);
+    for (const key of required) assert.ok(Object.hasOwn(sent, key), `${id} always sends ${key}`);
+    for (const key of Object.keys(sent)) assert.ok(Object.hasOwn(properties, key), `${id} may send ${key}`);
+  }
 });
