@@ -7,6 +7,7 @@ import type { AccessOptions } from "./access/options.js";
 import { Sight } from "./access/sight.js";
 import type { Builtin } from "./builtin/builtin.js";
 import { createChannel } from "./builtin/create-channel.js";
+import { drainWorker } from "./builtin/drain-worker.js";
 import { functionInfo, listFunctions } from "./builtin/list-functions.js";
 import { listTriggerTypes, triggerTypeInfo } from "./builtin/list-trigger-types.js";
 import { listTriggers, triggerInfo } from "./builtin/list-triggers.js";
@@ -27,7 +28,7 @@ import type { Logger } from "./log.js";
 import { Metric, Metrics } from "./metrics.js";
 import { registerEngineFigures, registerProcessFigures } from "./operations/engine-figures.js";
 import { Probes } from "./operations/probes.js";
-import { CloseCode, type ErrorCode } from "./protocol/error.js";
+import { CloseCode, type ErrorCode, goingDown } from "./protocol/error.js";
 import { EnvelopeScanner } from "./protocol/json/scanner.js";
 import {
   CHANNEL_LIMITS,
@@ -46,6 +47,7 @@ import { Workers } from "./registry/workers.js";
 import { Calls } from "./router/calls.js";
 import { Crossing } from "./router/crossing.js";
 import { Departures, type WorkerObserver } from "./router/departures.js";
+import { Drains } from "./router/drains.js";
 import { EndedCalls } from "./router/ended-calls.js";
 import { EngineEvents, type EngineEventsOptions } from "./router/engine-events.js";
 import { EnginePeer } from "./router/engine-peer.js";
@@ -60,6 +62,7 @@ import { Middleware } from "./router/middleware.js";
 import { MsgpackCheckpoint } from "./router/msgpack-checkpoint.js";
 import { MsgpackControl } from "./router/msgpack-control.js";
 import { MsgpackDoor } from "./router/msgpack-door.js";
+import { MsgpackDrain } from "./router/msgpack-drain.js";
 import { MsgpackGeneral, topicOf } from "./router/msgpack-general.js";
 import { RegistrationReview } from "./router/registration-review.js";
 import { RegistryView } from "./router/registry-view.js";
@@ -123,6 +126,7 @@ export class Engine {
   readonly server: Server;
   readonly peer: EnginePeer;
   readonly departures: Departures;
+  readonly drains: Drains;
   readonly channels: Channels;
   readonly triggers: TriggerSystem;
   readonly feeds: Feeds;
@@ -263,7 +267,15 @@ export class Engine {
     };
     const triggerReview = new TriggerReview({ access, hooks, waiting: server.waiting });
     const triggerMsgpack = new TriggerMsgpack({ ...this.triggers, review: triggerReview, workers, metrics });
-    const msgpackControl = new MsgpackControl({ ...shared, triggers: triggerMsgpack, feeds: this.feeds });
+    const drain = new MsgpackDrain(functions);
+    this.drains = new Drains({ clock, functions, calls, workers, server });
+    this.drains.attach((worker, id, boundMs) => drain.tell(worker, id, boundMs));
+    const msgpackControl = new MsgpackControl({
+      ...shared,
+      triggers: triggerMsgpack,
+      feeds: this.feeds,
+      drain,
+    });
     const streams = new Streams({ channels: this.channels, arena, metrics });
     const msgpackCheckpoint = new MsgpackCheckpoint(shared);
     const general = new MsgpackGeneral({
@@ -414,27 +426,19 @@ export class Engine {
     this.probes.isDraining = true;
     this.server.stopListening();
     this.calls.refuseNew();
-    await this.#drained(drainMs);
-    return { callsOpen: this.calls.inFlight.open };
+    return { callsOpen: await this.drains.all(drainMs) };
   }
 
   /** Drains as `drain` does, then closes every connection with a code that tells SDKs to come back. */
   async close(options: { drainMs?: number } = {}): Promise<{ callsLost: number }> {
     const { callsOpen: callsLost } = await this.drain(options.drainMs ?? 0);
-    this.server.close(CloseCode.GoingDown, "the engine is going down");
+    this.server.close(CloseCode.GoingDown, goingDown(this.server.slots.open));
     this.calls.deadlines.close();
     this.channels.close();
     await this.#http?.close();
     await this.#exporter?.close();
     this.#log.debug({ callsLost }, "engine closed");
     return { callsLost };
-  }
-
-  async #drained(drainMs: number): Promise<void> {
-    const until = performance.now() + drainMs;
-    while (this.calls.inFlight.open > 0 && performance.now() < until) {
-      await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
-    }
   }
 
   #serveBuiltins(
@@ -474,12 +478,10 @@ export class Engine {
     this.serve(registerTrigger(registrar, review));
     this.serve(unregisterTrigger(registrar, triggers, sight));
     this.serve(registerWorker(this.workers, control, this.departures));
+    this.serve(drainWorker(workers, functions, this.drains, sight));
     for (const builtin of [...logFunctions(this.#log), ...baggageFunctions()]) this.serve(builtin);
   }
 }
-
-/** How often a draining engine looks whether calls are still open. */
-const DRAIN_POLL_MS = 10;
 
 /** Makes an engine and binds its listeners: when this resolves it serves. Rejects with ListenError when a listener cannot be bound. */
 export async function startEngine(options: EngineOptions): Promise<Engine> {

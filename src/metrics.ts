@@ -21,6 +21,7 @@ const COUNTERS = {
   frames_malformed: "Messages that could not be read.",
   calls_not_found: "Calls of a function that nobody serves.",
   calls_overloaded: "Calls refused with `overloaded`.",
+  calls_draining: "Calls refused with `draining`: whoever serves the function takes no more of them.",
   calls_refused: "Calls refused because they could not be read or relayed.",
   calls_deadline_exceeded: "Calls ended by their deadline.",
   calls_cancelled: "Calls ended by their caller.",

@@ -1,10 +1,9 @@
 // Engine and supervisor tied together: what the supervisor may ask of the engine, and the functions that control it.
 //
 // Also keeps the state of the configuration (in force, refused, waiting for a restart) for /healthz and `tercet status`.
-import type { Session } from "./access/session.js";
+import { checkMayControl, isLoopback } from "./access/controller.js";
 import type { Config } from "./config/load.js";
 import type { Engine } from "./engine.js";
-import { CodedError, ErrorCode } from "./protocol/error.js";
 import { OfferState, OfferWord } from "./registry/offers.js";
 import type { Worker } from "./registry/workers.js";
 import type { DrainResult, EnginePort, Registration, RegistrationChange } from "./supervisor/engine-port.js";
@@ -13,8 +12,6 @@ import type { Supervisor } from "./supervisor/supervisor.js";
 import { type Transition, UNIT_STATES, type UnitState } from "./supervisor/transition.js";
 import { type ControlFunction, workerFunctions } from "./supervisor/worker-functions.js";
 import { ENGINE_VERSION } from "./version.js";
-
-const DRAIN_POLL_MS = 5;
 
 /** The engine through the eyes of its supervisor. */
 export class SupervisedEngine implements EnginePort {
@@ -37,17 +34,10 @@ export class SupervisedEngine implements EnginePort {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Its functions leave the registry, so that no new call finds them; those it is executing may end. */
   async drain(workerId: string, boundMs: number): Promise<DrainResult> {
     const told = this.#told.get(workerId);
     if (told === undefined) return { callsLeft: 0 };
-    const { index } = told.worker.connection;
-    this.#engine.functions.unregisterAll(index);
-    const open = (): number => (this.#told.has(workerId) ? this.#engine.calls.inFlight.executing(index) : 0);
-    for (const deadline = performance.now() + boundMs; open() > 0 && performance.now() < deadline; ) {
-      await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
-    }
-    return { callsLeft: open() };
+    return this.#engine.drains.worker(told.worker, boundMs);
   }
 
   standsBy(workerId: string): readonly string[] {
@@ -96,13 +86,6 @@ function registrationOf(worker: Worker): Registration | undefined {
     pid: pid ?? undefined,
     isLocal: isLoopback(connection.address),
   };
-}
-
-export function isLoopback(address: string): boolean {
-  return (
-    address === "::1" ||
-    /^(?:::ffff:)?127\.|^(?:0000:){5}ffff:7f|^0000:0000:0000:0000:0000:0000:0000:0001$/.test(address)
-  );
 }
 
 export type ConfigState =
@@ -223,26 +206,6 @@ export function serveControl(control: Control): void {
       },
     });
   }
-}
-
-/** What {@link checkMayControl} looks at. */
-export interface Controller {
-  readonly session: Pick<Session, "policy"> | null;
-  readonly connection: { readonly address: string };
-}
-
-/**
- * Who may start and stop processes, read their output and change what is configured: whoever a listener's rules let, and where there are no rules, whoever is on
- * this machine. A port that was opened to a network for workers is thereby not open to its operators' functions. Throws CodedError FORBIDDEN.
- */
-export function checkMayControl(id: string, caller: Controller | undefined): void {
-  if (caller === undefined) return; // the engine itself
-  const isGranted = caller.session !== null && caller.session.policy.exposed !== null; // the rules were asked before the call came here
-  if (isGranted || isLoopback(caller.connection.address)) return;
-  throw new CodedError(
-    ErrorCode.Forbidden,
-    `${id} is for callers on the engine's machine, or through a listener whose rules (rbac, access) allow it`,
-  );
 }
 
 function controlFunctions({

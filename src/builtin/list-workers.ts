@@ -158,13 +158,14 @@ export function workerInfo(
       const namespace = optionalString(INFO, fields, "namespace");
       if (name === ENGINE_WORKER && (namespace ?? DEFAULT_NAMESPACE) === DEFAULT_NAMESPACE)
         return engineEnvelope(workerRows, functionRows, triggers, caller);
-      const worker = find(workers, name, namespace, (one) => sees(caller, one));
+      const worker = findWorker(workers, name, namespace, (one) => sees(caller, one));
       return envelope(worker, functions, workerRows, functionRows, triggers, sight, caller);
     },
   };
 }
 
-function find(
+/** The worker of this name; without a namespace in `default`, or wherever there is only one. Throws CodedError NOT_FOUND. */
+export function findWorker(
   workers: Workers,
   name: string,
   namespace: string | undefined,

@@ -1,5 +1,7 @@
 // The codes by which peers are told what went wrong. PROTOCOL.md has a heading for each.
 
+import { RECONNECT_MS_MAX, RECONNECT_MS_MIN, RECONNECTS_PER_MS } from "./limits.js";
+
 export const ErrorCode = {
   FunctionNotFound: "function_not_found",
   InvocationStopped: "invocation_stopped",
@@ -7,6 +9,7 @@ export const ErrorCode = {
   Cancelled: "cancelled",
   Overloaded: "overloaded",
   RateLimited: "rate_limited",
+  Draining: "draining",
   InvalidRecord: "invalid_record",
   PayloadInvalid: "payload_invalid",
   PayloadUntranslatable: "payload_untranslatable",
@@ -55,8 +58,15 @@ export const CloseCode = {
   HelloTimeout: 4408,
   WorkerNameTaken: 4409,
   Replaced: 4410,
+  Drained: 4411,
   HeldTooMuch: 4413,
 } as const;
+
+/** The reason of a {@link CloseCode.GoingDown}: with the time over which so many workers should spread their coming back. */
+export function goingDown(connections: number): string {
+  const spreadMs = Math.min(RECONNECT_MS_MAX, Math.ceil(connections / RECONNECTS_PER_MS));
+  return `the engine is going down; reconnect_ms=${Math.max(RECONNECT_MS_MIN, spreadMs)}`;
+}
 
 /** A refusal on its way to a caller: a code for programs and a sentence for people. */
 export class CodedError extends Error {

@@ -80,6 +80,16 @@ export const UNADMITTED_BYTES_MAX = 1 << 20;
 export const ADMISSIONS_MAX = 1_024;
 /** How long an auth function or a key set may take before access is refused, in milliseconds. */
 export const AUTH_TIMEOUT_MS = 10_000;
+/** How long the calls in flight of a worker that is drained may take when nobody says: shorter than the default timeout of SDK calls, which may have asked for it. */
+export const DRAIN_MS_DEFAULT = 20_000;
+/** The longest that a drain may be asked to wait: an hour, in which an operator has long looked. */
+export const DRAIN_MS_MAX = 3_600_000;
+/** Workers that an engine takes back in a millisecond without others noticing: an upgrade, a hello and a registration cost about 0.2 ms of it. */
+export const RECONNECTS_PER_MS = 1;
+/** Over at least this time workers spread their coming back: a process that starts again needs it. */
+export const RECONNECT_MS_MIN = 250;
+/** And at most: a full house of connections comes back twice as fast then, which the bench row `reconnect-storm` shows to be bearable. */
+export const RECONNECT_MS_MAX = 30_000;
 /** How long a registration hook may take before the registration is refused, in milliseconds. */
 export const HOOK_TIMEOUT_MS = 10_000;
 /** Decisions that one session remembers: more functions than one client calls, a megabyte of memory. */

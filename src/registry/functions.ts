@@ -1,13 +1,15 @@
 // The functions: a name, a handle, whoever offers it, and the route that says who serves it now.
 //
 // Exclusive functions have one serving offer; later ones stand by and the oldest is promoted when it leaves, with the same handle. Shared
-// functions have many serving offers. The routing table is written here and nowhere else.
+// functions have many serving offers. A draining offer serves no more and is still there: its function stays known, and has no route
+// while nobody else serves it. The routing table is written here and nowhere else.
 
 import { CodedError, ErrorCode } from "../protocol/error.js";
 import { NAMES_BYTES_MAX } from "../protocol/limits.js";
 import { RoutingTable, Target } from "../router/routing-table.js";
 import { FormerIds } from "./former-ids.js";
 import { DEFAULT_KEY, Names, type NamespaceKey } from "./names.js";
+import { OfferLists } from "./offer-lists.js";
 import { OfferState, Offers, OfferWord } from "./offers.js";
 import { type FunctionRule, matches, SHARE_NAMES, Share } from "./share.js";
 import { SharedOwners } from "./shared-owners.js";
@@ -47,11 +49,10 @@ export class Functions {
   readonly formerIds = new FormerIds();
   /** Grows with every change; what a feed resumes from. */
   revision = 0;
-  readonly #first: Int32Array;
-  readonly #last: Int32Array;
+  readonly #lists: OfferLists;
   readonly #serving: Int32Array;
-  readonly #firstOf: Int32Array;
-  readonly #countOf: Int32Array;
+  /** By connection: whatever it offers, now or later, gets no calls. */
+  readonly #drains: Uint8Array;
   readonly #shared = new Map<number, SharedOwners>();
   readonly #timeouts = new Map<number, number>();
   readonly #yielding = new Set<number>();
@@ -70,11 +71,9 @@ export class Functions {
     this.offers = new Offers(capacity, connections);
     this.routes = new RoutingTable(capacity);
     this.slots = new Slots<"function">(capacity, "retire");
-    this.#first = new Int32Array(capacity + 1);
-    this.#last = new Int32Array(capacity + 1);
+    this.#lists = new OfferLists(this.offers, capacity, connections);
     this.#serving = new Int32Array(capacity + 1);
-    this.#firstOf = new Int32Array(connections + 1);
-    this.#countOf = new Int32Array(connections + 1);
+    this.#drains = new Uint8Array(connections + 1);
     this.#rules = rules;
     this.#observer = observer;
     this.#generationOf = generationOf;
@@ -91,7 +90,7 @@ export class Functions {
 
   /** Functions a connection offers, standbys included. */
   countOf(connection: number): number {
-    return this.#countOf[connection]!;
+    return this.#lists.countOf(connection);
   }
 
   /** Time of a call whose caller names none, if a rule gives this function one of its own, in milliseconds. */
@@ -104,7 +103,7 @@ export class Functions {
     return this.#shared.get(fn);
   }
 
-  /** The serving offer of an exclusive function; of a shared one, the oldest. 0 = the engine's own. */
+  /** The serving offer of an exclusive function; of a shared one, the oldest; where all drain, one of these. 0 = the engine's own. */
   servingOffer(fn: number): number {
     return this.#serving[fn]!;
   }
@@ -141,16 +140,13 @@ export class Functions {
     if (fn !== 0) this.#checkNotReserved(fn);
     const isNew = fn === 0;
     if (fn === 0) fn = this.#create(namespace, bytes, start, end, share);
-    const offer = this.#offerOf(fn, connection) || this.#enter(fn, connection, share);
+    const offer = this.#lists.of(fn, connection) || this.#enter(fn, connection, share);
     this.offers.set(offer, OfferWord.round, round);
     if (carry !== null || this.carried.size > 0) this.#setCarry(fn, offer, carry);
-    const state =
-      this.offers.get(offer, OfferWord.state) === OfferState.Serving
-        ? OfferState.Serving
-        : OfferState.Standby;
+    const state = this.#stateOf(offer);
     const owner = this.offers.get(this.#serving[fn]!, OfferWord.connection);
     this.#touch();
-    if (state === OfferState.Serving)
+    if (isNew || state === OfferState.Serving)
       this.#observer.changed(fn, isNew ? FunctionChange.Added : FunctionChange.Served);
     return { fn, state, owner, offer };
   }
@@ -164,7 +160,7 @@ export class Functions {
     end: number,
   ): boolean {
     const fn = this.names.find(namespace, bytes, start, end);
-    return fn !== 0 && this.#offerOf(fn, connection) !== 0;
+    return fn !== 0 && this.#lists.of(fn, connection) !== 0;
   }
 
   /** Bytes of the card with which a connection offers this function; 0 when it does not, or has none. */
@@ -176,7 +172,7 @@ export class Functions {
     end: number,
   ): number {
     const fn = this.names.find(namespace, bytes, start, end);
-    const offer = fn === 0 ? 0 : this.#offerOf(fn, connection);
+    const offer = fn === 0 ? 0 : this.#lists.of(fn, connection);
     return offer === 0 ? 0 : this.offers.get(offer, OfferWord.cardLength);
   }
 
@@ -189,25 +185,48 @@ export class Functions {
     end: number,
   ): boolean {
     const fn = this.names.find(namespace, bytes, start, end);
-    const offer = fn === 0 ? 0 : this.#offerOf(fn, connection);
+    const offer = fn === 0 ? 0 : this.#lists.of(fn, connection);
     if (offer === 0) return false;
     this.#withdraw(offer);
     this.#touch();
     return true;
   }
 
-  /** Removes all a connection offers. Costs what it offered. */
+  /** Removes all a connection offers: it is gone. Costs what it offered. */
   unregisterAll(connection: number): void {
-    for (let offer = this.#firstOf[connection]!; offer !== 0; offer = this.#firstOf[connection]!)
+    for (let offer = this.#lists.firstOf(connection); offer !== 0; offer = this.#lists.firstOf(connection))
       this.#withdraw(offer);
+    this.#drains[connection] = 0;
     this.#touch();
+  }
+
+  /** No new calls to a connection for what it offers, and will offer: others take over where there are any. Returns how many offers serve no more. */
+  drainAll(connection: number): number {
+    let drained = 0;
+    this.#drains[connection] = 1;
+    this.eachOf(connection, (fn) => {
+      if (this.drain(connection, fn)) drained++;
+    });
+    return drained;
+  }
+
+  /** As {@link drainAll}, of one function, until the connection unregisters it. False when it does not offer it, or it drains already. */
+  drain(connection: number, fn: number): boolean {
+    const offer = this.#lists.of(fn, connection);
+    if (offer === 0 || this.#stateOf(offer) === OfferState.Draining) return false;
+    const served = this.#stateOf(offer) === OfferState.Serving;
+    this.offers.set(offer, OfferWord.state, OfferState.Draining);
+    if (served) this.#stopSharing(fn, connection);
+    if (this.#serving[fn] === offer) this.#succeed(fn);
+    this.#touch();
+    return true;
   }
 
   /** Removes what a connection offers and did not name in `round`. Returns how many. */
   unregisterOthers(connection: number, round: number): number {
     let removed = 0;
-    for (let offer = this.#firstOf[connection]!; offer !== 0; ) {
-      const next = this.offers.get(offer, OfferWord.connectionNext);
+    for (let offer = this.#lists.firstOf(connection); offer !== 0; ) {
+      const next = this.#lists.nextOf(offer);
       if (this.offers.get(offer, OfferWord.round) !== round) {
         this.#withdraw(offer);
         removed++;
@@ -218,24 +237,29 @@ export class Functions {
     return removed;
   }
 
-  /** Hands everything `from` offers to `to`: handles and routes stay, without a gap. What `to` offered of the same functions gives way. */
+  /**
+   * Hands everything `from` offers to `to`: handles and routes stay, without a gap. What `to` offered of the same functions gives way. What drains
+   * goes: the new connection registers it anew, and is not draining.
+   */
   handOver(from: number, to: number): void {
-    for (let offer = this.#firstOf[from]!; offer !== 0; offer = this.#firstOf[from]!) {
-      const own = this.#offerOf(this.offers.get(offer, OfferWord.function), to);
-      if (own !== 0) this.#withdraw(own);
-      this.#unlinkFromConnection(offer);
-      this.offers.give(offer, to);
-      this.#linkToConnection(offer, to);
+    for (let offer = this.#lists.firstOf(from); offer !== 0; offer = this.#lists.firstOf(from)) {
       const fn = this.offers.get(offer, OfferWord.function);
-      if (this.offers.get(offer, OfferWord.state) === OfferState.Serving) this.#handOverServing(fn, from, to);
+      if (this.#stateOf(offer) === OfferState.Draining) {
+        this.#withdraw(offer);
+        continue;
+      }
+      const own = this.#lists.of(fn, to);
+      if (own !== 0) this.#withdraw(own);
+      this.#lists.move(offer, to);
+      if (this.#stateOf(offer) === OfferState.Serving) this.#handOverServing(fn, from, to);
     }
     this.#touch();
   }
 
   /** Calls `visit(fn, offer)` for each function a connection offers. */
   eachOf(connection: number, visit: (fn: number, offer: number) => void): void {
-    for (let offer = this.#firstOf[connection]!; offer !== 0; ) {
-      const next = this.offers.get(offer, OfferWord.connectionNext);
+    for (let offer = this.#lists.firstOf(connection); offer !== 0; ) {
+      const next = this.#lists.nextOf(offer);
       visit(this.offers.get(offer, OfferWord.function), offer);
       offer = next;
     }
@@ -244,6 +268,17 @@ export class Functions {
   /** Calls `visit(fn)` for every function that is registered. */
   each(visit: (fn: number) => void): void {
     for (let fn = 1; fn < this.slots.end; fn++) if (this.slots.isOpen(fn)) visit(fn);
+  }
+
+  /** Whether a connection's offer of a function drains. */
+  drainsHere(connection: number, fn: number): boolean {
+    const offer = this.#lists.of(fn, connection);
+    return offer !== 0 && this.#stateOf(offer) === OfferState.Draining;
+  }
+
+  /** Everybody who offers it drains: it is known, and nobody takes a call of it. */
+  isDraining(fn: number): boolean {
+    return this.#stateOf(this.#serving[fn]!) === OfferState.Draining;
   }
 
   isShared(fn: number): boolean {
@@ -280,7 +315,7 @@ export class Functions {
   #setCarry(fn: number, offer: number, carry: Carry | null): void {
     if (carry !== null) this.carried.set(offer, carry);
     else if (!this.carried.delete(offer)) return;
-    const isServing = this.offers.get(offer, OfferWord.state) === OfferState.Serving;
+    const isServing = this.#stateOf(offer) === OfferState.Serving;
     if (isServing && !this.#shared.has(fn)) this.#publish(fn, offer);
   }
 
@@ -337,10 +372,16 @@ export class Functions {
     const shared = this.#shared.get(fn);
     const joins = shared !== undefined && (shared.share === share || this.#isRuled(fn));
     const serves = joins || this.isBuiltin(fn); // also when nobody serves it yet
-    const offer = this.#offer(fn, connection, serves ? OfferState.Serving : OfferState.Standby);
+    const drains = this.#drains[connection] === 1;
+    const offer = this.#offer(fn, connection, drains ? OfferState.Draining : OfferState.Standby);
     this.offers.set(offer, OfferWord.share, share);
+    if (drains) {
+      if (this.#serving[fn] === 0) this.#succeed(fn);
+      return offer;
+    }
     if (serves && !joins) this.#standDown(fn);
     if (serves) this.#serve(fn, offer);
+    else if (this.isDraining(fn)) this.#promote(fn, offer);
     return offer;
   }
 
@@ -354,8 +395,8 @@ export class Functions {
   #serve(fn: number, offer: number): void {
     const connection = this.offers.get(offer, OfferWord.connection);
     const shared = this.#shared.get(fn);
+    if (this.#serving[fn] === 0 || this.isDraining(fn)) this.#serving[fn] = offer;
     this.offers.set(offer, OfferWord.state, OfferState.Serving);
-    if (this.#serving[fn] === 0) this.#serving[fn] = offer;
     if (shared === undefined) return this.#publish(fn, offer);
     shared.add(connection);
     this.#observer.sharedOwner(fn, connection, true);
@@ -378,74 +419,67 @@ export class Functions {
   #offer(fn: number, connection: number, state: OfferState): number {
     const offer = this.offers.take(fn, connection, state);
     if (offer === 0) {
-      if (this.#first[fn] === 0) this.#remove(fn); // made for this offer
+      if (this.#lists.first(fn) === 0) this.#remove(fn); // made for this offer
       throw new CodedError(ErrorCode.LimitReached, "Cannot register: the engine's table of offers is full");
     }
-    this.#linkToFunction(offer, fn);
-    this.#linkToConnection(offer, connection);
+    this.#lists.add(offer);
     return offer;
   }
 
-  #offerOf(fn: number, connection: number): number {
-    for (let offer = this.#first[fn]!; offer !== 0; offer = this.offers.get(offer, OfferWord.functionNext)) {
-      if (this.offers.get(offer, OfferWord.connection) === connection) return offer;
-    }
-    return 0;
+  #stateOf(offer: number): OfferState {
+    return this.offers.get(offer, OfferWord.state) as OfferState; // written from an OfferState only
   }
 
   #withdraw(offer: number): void {
     const fn = this.offers.get(offer, OfferWord.function);
     const connection = this.offers.get(offer, OfferWord.connection);
-    const served = this.offers.get(offer, OfferWord.state) === OfferState.Serving;
-    this.#unlinkFromFunction(offer, fn);
-    this.#unlinkFromConnection(offer);
+    const served = this.#stateOf(offer) === OfferState.Serving;
+    this.#lists.remove(offer);
     this.offers.free(offer);
     if (this.carried.size > 0) this.carried.delete(offer);
+    if (served) this.#stopSharing(fn, connection);
+    if (this.#lists.first(fn) === 0) this.#remove(fn);
+    else if (this.#serving[fn] === offer) this.#succeed(fn);
+  }
+
+  #stopSharing(fn: number, connection: number): void {
     const shared = this.#shared.get(fn);
-    if (served && shared !== undefined) {
-      shared.remove(connection);
-      this.#observer.sharedOwner(fn, connection, false);
-    }
-    if (this.#serving[fn] === offer) this.#serving[fn] = this.#oldestServing(fn);
-    if (this.#first[fn] === 0) this.#remove(fn);
-    else if (this.#serving[fn] === 0) this.#promote(fn);
+    if (shared === undefined) return;
+    shared.remove(connection);
+    this.#observer.sharedOwner(fn, connection, false);
   }
 
-  #oldestServing(fn: number): number {
-    for (let offer = this.#first[fn]!; offer !== 0; offer = this.offers.get(offer, OfferWord.functionNext)) {
-      if (this.offers.get(offer, OfferWord.state) === OfferState.Serving) return offer;
-    }
-    return 0;
+  /** Whoever stood for a function does so no more: another one does, or, where all drain, there is no route. */
+  #succeed(fn: number): void {
+    this.#serving[fn] = this.#lists.oldestServing(fn);
+    if (this.#serving[fn] !== 0) return;
+    const standby = this.#lists.oldestStandby(fn);
+    if (standby !== 0) return this.#promote(fn, standby);
+    this.#serving[fn] = this.#lists.first(fn);
+    this.routes.publish(this.slots.handleOf(fn), Target.None, 0);
   }
 
-  /** The engine's own offer comes last. */
-  #oldestStandby(fn: number): number {
-    const first = this.#first[fn]!;
-    if (this.offers.get(first, OfferWord.connection) !== 0) return first;
-    return this.offers.get(first, OfferWord.functionNext) || first;
-  }
-
-  /** The oldest standby serves from here on; the way it asked to share decides whether others may join it. */
-  #promote(fn: number): void {
-    const oldest = this.#oldestStandby(fn);
+  /** A standby serves from here on; the way it asked to share decides whether others may join it. */
+  #promote(fn: number, standby: number): void {
     const share = this.#isRuled(fn)
       ? (this.#shared.get(fn)?.share ?? Share.Exclusive)
-      : (this.offers.get(oldest, OfferWord.share) as Share); // written by #enter from a Share
+      : (this.offers.get(standby, OfferWord.share) as Share); // written by #enter from a Share
     this.#shared.delete(fn);
     if (share !== Share.Exclusive) this.#shared.set(fn, new SharedOwners(share));
-    this.#serve(fn, oldest);
+    this.#serve(fn, standby);
     this.#observer.changed(fn, FunctionChange.Served);
     if (share !== Share.Exclusive) this.#joinAll(fn, share);
   }
 
   #joinAll(fn: number, share: Share): void {
-    for (let offer = this.#first[fn]!; offer !== 0; offer = this.offers.get(offer, OfferWord.functionNext)) {
-      const isStandby = this.offers.get(offer, OfferWord.state) === OfferState.Standby;
+    for (let offer = this.#lists.first(fn); offer !== 0; offer = this.#lists.next(offer)) {
+      const isStandby = this.#stateOf(offer) === OfferState.Standby;
       if (isStandby && this.offers.get(offer, OfferWord.share) === share) this.#serve(fn, offer);
     }
   }
 
   #remove(fn: number): void {
+    this.#serving[fn] = 0;
     this.#observer.changed(fn, FunctionChange.Removed);
     const handle = this.slots.handleOf(fn);
     this.routes.withdraw(handle);
@@ -458,41 +492,5 @@ export class Functions {
 
   #touch(): void {
     this.revision++;
-  }
-
-  #linkToFunction(offer: number, fn: number): void {
-    const last = this.#last[fn]!;
-    this.offers.set(offer, OfferWord.functionPrevious, last);
-    if (last === 0) this.#first[fn] = offer;
-    else this.offers.set(last, OfferWord.functionNext, offer);
-    this.#last[fn] = offer;
-  }
-
-  #unlinkFromFunction(offer: number, fn: number): void {
-    const previous = this.offers.get(offer, OfferWord.functionPrevious);
-    const next = this.offers.get(offer, OfferWord.functionNext);
-    if (previous === 0) this.#first[fn] = next;
-    else this.offers.set(previous, OfferWord.functionNext, next);
-    if (next === 0) this.#last[fn] = previous;
-    else this.offers.set(next, OfferWord.functionPrevious, previous);
-  }
-
-  #linkToConnection(offer: number, connection: number): void {
-    const first = this.#firstOf[connection]!;
-    this.offers.set(offer, OfferWord.connectionPrevious, 0);
-    this.offers.set(offer, OfferWord.connectionNext, first);
-    if (first !== 0) this.offers.set(first, OfferWord.connectionPrevious, offer);
-    this.#firstOf[connection] = offer;
-    this.#countOf[connection]!++;
-  }
-
-  #unlinkFromConnection(offer: number): void {
-    const connection = this.offers.get(offer, OfferWord.connection);
-    const previous = this.offers.get(offer, OfferWord.connectionPrevious);
-    const next = this.offers.get(offer, OfferWord.connectionNext);
-    if (previous === 0) this.#firstOf[connection] = next;
-    else this.offers.set(previous, OfferWord.connectionNext, next);
-    if (next !== 0) this.offers.set(next, OfferWord.connectionPrevious, previous);
-    this.#countOf[connection]!--;
   }
 }

@@ -31,7 +31,8 @@ export const OfferWord = {
   round: 10,
 } as const;
 
-export const OfferState = { Serving: 0, Standby: 1 } as const;
+/** `Draining`: it gets no new calls, and goes when those it has have ended. */
+export const OfferState = { Serving: 0, Standby: 1, Draining: 2 } as const;
 export type OfferState = (typeof OfferState)[keyof typeof OfferState];
 
 export class Offers {

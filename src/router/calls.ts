@@ -24,7 +24,10 @@ import { Target } from "./routing-table.js";
 /** The connection index of the engine itself, as a caller and as an executor. */
 export const ENGINE = 0;
 
-/** What {@link Calls.executorOf} answers besides a connection index. */
+/** What a caller is told with {@link ErrorCode.Draining}. */
+export const DRAINING = "Whoever serves the function takes no more calls and is about to leave; try again";
+
+/** What {@link Calls.executorOf} answers besides a connection index. `NotFound` of a living handle: all who offer the function drain. */
 export const Executor = { NotFound: 0, Builtin: -2, Overloaded: -3, ByKey: -4 } as const;
 
 /** How a caller is told of the end of a call that the engine ended. `slot` is still open. */
@@ -71,6 +74,7 @@ export class Calls {
   readonly #workers: Workers;
   #answers: { json: AnswerSink; msgpack: AnswerSink; engine: AnswerSink } | null = null;
   #cancels: CancelSink | null = null;
+  #isDraining = false;
 
   constructor(options: CallsOptions) {
     this.#limits = options.limits;
@@ -156,7 +160,11 @@ export class Calls {
     timeoutMs: number,
     flags: number,
   ): Ticket {
-    if (caller !== ENGINE && this.inFlight.calling(caller) >= this.#limits.callsOpenPerConnectionMax)
+    if (
+      caller !== ENGINE &&
+      this.inFlight.calling(caller) >= this.#limits.callsOpenPerConnectionMax &&
+      !this.#mayFinish(caller)
+    )
       return 0;
     const ticket = this.inFlight.enter(
       caller,
@@ -171,9 +179,28 @@ export class Calls {
     return ticket;
   }
 
-  /** From here on every call of a peer is answered `overloaded`: the engine is going down. Those in flight end as they would. */
+  /**
+   * From here on a call of a peer is answered `overloaded`: the engine is going down. Those in flight end as they would, and so that they can, whoever
+   * executes one may still call.
+   */
   refuseNew(): void {
     this.#limits.callsOpenPerConnectionMax = 0;
+    this.#isDraining = true;
+  }
+
+  /** Calls of one function that a connection executes. Costs what it executes. */
+  executingOf(connection: number, fn: number): number {
+    const { words } = this.inFlight;
+    let count = 0;
+    this.inFlight.eachExecuted(connection, (slot) => {
+      if (words[slot * CALL_WORDS + CallWord.function] === fn) count++;
+    });
+    return count;
+  }
+
+  /** While the engine drains: a call in flight may need further ones. */
+  #mayFinish(caller: number): boolean {
+    return this.#isDraining && this.inFlight.executing(caller) > 0;
   }
 
   /** Ends a call whose end its caller has been, or need not be, told of; `code`: the error it ended with, null for an answer of its executor's. */

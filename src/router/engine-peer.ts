@@ -7,7 +7,7 @@ import type { Functions } from "../registry/functions.js";
 import { namespaceKey } from "../registry/names.js";
 import { INDEX_MASK } from "../registry/slots.js";
 import type { Worker } from "../registry/workers.js";
-import { type AnswerSink, type Calls, ENGINE, Executor } from "./calls.js";
+import { type AnswerSink, type Calls, DRAINING, ENGINE, Executor } from "./calls.js";
 import type { Crossing } from "./crossing.js";
 import type { ErrorBody } from "./error-body.js";
 import type { Ticket } from "./in-flight.js";
@@ -147,6 +147,7 @@ export class EnginePeer implements AnswerSink {
     let executor = this.#calls.executorOf(fn);
     if (executor === Executor.ByKey) executor = this.#calls.executorByKey(fn, 0);
     if (executor === Executor.Builtin) return this.#callBuiltin(index, json);
+    if (executor === Executor.NotFound) return Promise.reject(new CodedError(ErrorCode.Draining, DRAINING));
     const ticket = executor <= 0 ? 0 : this.#calls.enter(ENGINE, 0, executor, fn, timeoutMs, 0);
     if (ticket === 0)
       return Promise.reject(new CodedError(ErrorCode.Overloaded, `No worker can take ${id} now`));

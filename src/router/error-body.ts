@@ -14,10 +14,16 @@ export interface ErrorBody {
 /** When a refused caller may try again if nothing better is known: a few turns of a busy engine. */
 const RETRY_AFTER_MS = 100;
 
+/** Codes of what passes by itself. */
+const PASSING: ReadonlySet<string> = new Set([
+  ErrorCode.Overloaded,
+  ErrorCode.Draining,
+  ErrorCode.RateLimited,
+]);
+
 /** An error of the engine's own. What passes by itself says when to try again; default 100 ms. */
 export function engineErrorBody(code: string, message: string, retryAfterMs = RETRY_AFTER_MS): ErrorBody {
-  const passes = code === ErrorCode.Overloaded || code === ErrorCode.RateLimited;
-  return passes ? { code, message, retry_after_ms: retryAfterMs } : { code, message };
+  return PASSING.has(code) ? { code, message, retry_after_ms: retryAfterMs } : { code, message };
 }
 
 export function packErrorBody({ code, message, stacktrace, retry_after_ms }: ErrorBody): Uint8Array {

@@ -98,6 +98,13 @@ export class InFlight {
     return this.#peers[connection * PEER_WORDS + PeerWord.executes]!;
   }
 
+  /** Calls `visit(slot)` for each call that this connection executes; none may end meanwhile. */
+  eachExecuted(connection: number, visit: (slot: number) => void): void {
+    const next = CallWord.executorNext;
+    for (let slot = this.firstExecuted(connection); slot !== 0; slot = this.words[slot * CALL_WORDS + next]!)
+      visit(slot);
+  }
+
   /** The first call that this connection made (slot index), or 0. */
   firstMade(connection: number): number {
     return this.#peers[connection * PEER_WORDS + PeerWord.calls]!;

@@ -27,7 +27,7 @@ import type { Telemetry } from "../telemetry/telemetry.js";
 import type { Arena } from "../transport/arena.js";
 import type { Connection } from "../transport/connection.js";
 import type { Door } from "../transport/server.js";
-import { type AnswerSink, type Calls, ENGINE, Executor } from "./calls.js";
+import { type AnswerSink, type Calls, DRAINING, ENGINE, Executor } from "./calls.js";
 import { hashKey } from "./context.js";
 import type { Crossing } from "./crossing.js";
 import type { Enqueue } from "./enqueue.js";
@@ -171,6 +171,7 @@ export class JsonDoor implements Door, AnswerSink {
     let executor = calls.executorOf(fn);
     if (executor === Executor.ByKey) executor = calls.executorByKey(fn, this.#keyHash());
     if (executor === Executor.Overloaded) return this.#overloaded(from, action);
+    if (executor === Executor.NotFound) return this.#draining(from, action);
     if (executor === Executor.Builtin)
       return this.#o.control.builtin(from, index, envelope, action === Action.Call && envelope.idStart >= 0);
     if (action === Action.Void || envelope.idStart < 0) return this.#cast(from, executor, fn);
@@ -222,6 +223,11 @@ export class JsonDoor implements Door, AnswerSink {
       ErrorCode.Overloaded,
       "No worker can take the call now, or the caller has too many open",
     );
+  }
+
+  #draining(from: Connection, action: Action): void {
+    this.#o.metrics.add(Metric.calls_draining);
+    this.#refuse(from, action, ErrorCode.Draining, DRAINING);
   }
 
   /** Tells the caller, if it gave an id and wants an answer. */

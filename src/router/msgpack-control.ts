@@ -31,12 +31,13 @@ import { cardsFull, readCard } from "./card.js";
 import type { Departures } from "./departures.js";
 import type { Feeds } from "./feeds.js";
 import { readHello } from "./hello.js";
+import type { MsgpackDrain } from "./msgpack-drain.js";
 import { isEngineId, type MsgpackGeneral } from "./msgpack-general.js";
 import { type Entry, prefixedId, reviewEntries } from "./msgpack-review.js";
 import type { TriggerMsgpack } from "./trigger-msgpack.js";
 
 const PROTOCOL_VERSION = 1;
-const CAPABILITIES = ["shared", "cast_all", "cancel", "streams", "triggers", "watch"];
+const CAPABILITIES = ["shared", "cast_all", "cancel", "streams", "triggers", "watch", "drain"];
 const RegisterMode = { Add: 0, Replace: 1 } as const;
 
 export interface MsgpackControlOptions {
@@ -52,6 +53,7 @@ export interface MsgpackControlOptions {
   departures: Departures;
   triggers: TriggerMsgpack;
   feeds: Feeds;
+  drain: MsgpackDrain;
 }
 
 const NO_CARD = new Uint8Array(0);
@@ -193,6 +195,7 @@ export class MsgpackControl {
   #other(from: Connection, kind: number, cursor: Cursor): void {
     const worker = this.#o.workers.of(from.index);
     if (worker !== undefined && this.#o.triggers.record(worker, kind, cursor)) return;
+    if (worker !== undefined && this.#o.drain.record(worker, kind, cursor)) return;
     if (kind === Kind.Watch && this.#o.access.restricted[from.index] !== 0)
       return this.refuse(
         from,

@@ -23,7 +23,7 @@ import type { Workers } from "../registry/workers.js";
 import type { Arena } from "../transport/arena.js";
 import type { Connection } from "../transport/connection.js";
 import type { Server } from "../transport/server.js";
-import { type Calls, Executor } from "./calls.js";
+import { type Calls, DRAINING, Executor } from "./calls.js";
 import { hashKey, readContext } from "./context.js";
 import type { Crossing } from "./crossing.js";
 import { type ErrorBody, engineErrorBody, packErrorBody } from "./error-body.js";
@@ -245,7 +245,13 @@ export class MsgpackGeneral {
     );
   }
 
+  #draining(from: Connection, call: number): void {
+    this.#o.metrics.add(Metric.calls_draining);
+    this.sendError(from, call, ErrorCode.Draining, DRAINING);
+  }
+
   #notFound(from: Connection, call: number, fn: number): void {
+    if (this.#o.calls.functionIndex(fn) !== 0) return this.#draining(from, call);
     this.#o.metrics.add(Metric.calls_not_found);
     const what = fn === 0 ? this.#missing : staleMessage(fn);
     this.sendError(from, call, ErrorCode.FunctionNotFound, what);

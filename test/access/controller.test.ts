@@ -1,9 +1,9 @@
 // Who may use the functions that control the engine and its processes.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { UNASKED } from "../src/access/rights.js";
-import { Session, type SessionPolicy } from "../src/access/session.js";
-import { type Controller, checkMayControl } from "../src/supervision.js";
+import { type Controller, checkMayControl } from "../../src/access/controller.js";
+import { UNASKED } from "../../src/access/rights.js";
+import { Session, type SessionPolicy } from "../../src/access/session.js";
 
 const POLICY: SessionPolicy = {
   exposed: [],
