@@ -9,14 +9,7 @@ import type { Clock } from "../clock.js";
 import type { Logger } from "../log.js";
 import { Metric, type Metrics } from "../metrics.js";
 import { CloseCode, CodedError, ErrorCode } from "../protocol/error.js";
-import {
-  CALL_TIMEOUT_MS_MAX,
-  CHUNK_BYTES_MAX,
-  ID_BYTES_MAX,
-  type Limits,
-  STREAM_CREDIT_BYTES,
-  STREAMS_OPEN_MAX,
-} from "../protocol/limits.js";
+import { ID_BYTES_MAX, type Limits } from "../protocol/limits.js";
 import { Cursor, ElementError } from "../protocol/msgpack/cursor.js";
 import { pack } from "../protocol/msgpack/general.js";
 import { Kind } from "../protocol/msgpack/records.js";
@@ -26,7 +19,6 @@ import { isShareName, SHARE_NAMES, Share } from "../registry/share.js";
 import type { Worker, Workers } from "../registry/workers.js";
 import type { Connection } from "../transport/connection.js";
 import type { Server } from "../transport/server.js";
-import { ENGINE_VERSION } from "../version.js";
 import { cardsFull, readCard } from "./card.js";
 import type { Departures } from "./departures.js";
 import type { Feeds } from "./feeds.js";
@@ -35,9 +27,8 @@ import type { MsgpackDrain } from "./msgpack-drain.js";
 import { isEngineId, type MsgpackGeneral } from "./msgpack-general.js";
 import { type Entry, prefixedId, reviewEntries } from "./msgpack-review.js";
 import type { TriggerMsgpack } from "./trigger-msgpack.js";
+import { welcome } from "./welcome.js";
 
-const PROTOCOL_VERSION = 1;
-const CAPABILITIES = ["shared", "cast_all", "cancel", "streams", "triggers", "watch", "drain"];
 const RegisterMode = { Add: 0, Replace: 1 } as const;
 
 export interface MsgpackControlOptions {
@@ -171,7 +162,7 @@ export class MsgpackControl {
     }
     if (hello.name !== null) workers.claimName(worker, hello.name, hello.namespace);
     this.#greeted[from.index] = 1;
-    this.#welcome(from, worker);
+    this.#send(from, welcome(worker, this.#o.limits));
     this.#o.departures.arrived(worker);
     this.#o.departures.updated(worker); // hello says all of it at once
     return true;
@@ -223,36 +214,6 @@ export class MsgpackControl {
   #formerSelf(previous: { worker: string; token: string }): Worker | undefined {
     const worker = this.#o.workers.byId(previous.worker);
     return worker !== undefined && isSameSecret(previous.token, worker.token) ? worker : undefined;
-  }
-
-  #welcome(to: Connection, worker: Worker): void {
-    const { limits } = this.#o;
-    this.#send(to, [
-      Kind.Welcome,
-      {
-        version: PROTOCOL_VERSION,
-        worker: worker.id,
-        number: to.handle >>> 0,
-        token: worker.token,
-        capabilities: CAPABILITIES,
-        limits: {
-          frame_bytes_max: limits.frameBytesMax,
-          calls_open_max: limits.callsOpenPerConnectionMax,
-          timeout_ms_default: limits.callTimeoutMs,
-          timeout_ms_max: CALL_TIMEOUT_MS_MAX,
-          functions_max: limits.functionsPerConnectionMax,
-          function_bytes_max: limits.functionBytesPerConnectionMax,
-          triggers_max: limits.triggersPerConnectionMax,
-          trigger_bytes_max: limits.triggerBytesPerConnectionMax,
-          trigger_types_max: limits.triggerTypesPerConnectionMax,
-          id_bytes_max: ID_BYTES_MAX,
-          streams_open_max: STREAMS_OPEN_MAX,
-          stream_credit_bytes: STREAM_CREDIT_BYTES,
-          chunk_bytes_max: CHUNK_BYTES_MAX,
-        },
-        engine: { name: "tercet", version: ENGINE_VERSION },
-      },
-    ]);
   }
 
   #register(from: Connection, cursor: Cursor): void {
