@@ -1,0 +1,65 @@
+// Debian's Chromium without a window, and pages of a small server that gives it the built files. Driven by playwright-core, which
+// brings no browser. Where there is none, its absence comes back as a sentence for tests to skip with.
+
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join, normalize } from "node:path";
+import { type TestContext, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { chromium, type Page } from "playwright-core";
+
+const EXECUTABLE = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
+const DIST = fileURLToPath(new URL("../..", import.meta.url));
+/** As README.md has it for pages without a bundler. */
+const PAGE = `<!doctype html>
+<meta charset="utf-8">
+<title>worker</title>
+<script type="importmap">{ "imports": { "tercet/worker": "/src/worker/index.js" } }</script>`;
+/** Without its own errands to the network, of which a test machine may have none. */
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** A page of Chromium on a server that gives out dist/, for one test. */
+export async function pageFor(t: TestContext): Promise<Page> {
+  const url = await servePages(t);
+  const browser = await chromium.launch({ executablePath: EXECUTABLE, headless: true, args: FLAGS });
+  t.after(() => browser.close());
+  const page = await browser.newPage();
+  await page.goto(url);
+  return page;
+}
+
+async function servePages(t: TestContext): Promise<string> {
+  const server = createServer(async ({ url = "/" }, response) => {
+    if (url === "/") return response.setHeader("content-type", "text/html").end(PAGE);
+    const path = join(DIST, normalize(url));
+    if (!path.startsWith(DIST) || !path.endsWith(".js")) return response.writeHead(404).end();
+    return readFile(path).then(
+      (text) => response.setHeader("content-type", "text/javascript").end(text),
+      () => response.writeHead(404).end(),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`; // a listening TCP server has one
+}
+
+/** A test in a page; skipped, aloud, where there is no Chromium. */
+export function pageTest(name: string, body: (t: TestContext) => Promise<void>): void {
+  const skip = existsSync(EXECUTABLE)
+    ? false
+    : `no Chromium at ${EXECUTABLE} (Debian: apt-get install chromium)`;
+  test(name, { skip }, body);
+}
