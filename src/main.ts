@@ -20,6 +20,7 @@ const COMMANDS: CommandTable = {
   start: () => import("./cli/start.js"),
   stop: () => import("./cli/stop.js"),
   restart: () => import("./cli/restart.js"),
+  drain: () => import("./cli/drain.js"),
   logs: () => import("./cli/logs.js"),
   validate: () => import("./cli/validate.js"),
   reload: () => import("./cli/reload.js"),

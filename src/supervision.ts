@@ -4,6 +4,8 @@
 import { checkMayControl, isLoopback } from "./access/controller.js";
 import type { Config } from "./config/load.js";
 import type { Engine } from "./engine.js";
+import { CodedError, ErrorCode } from "./protocol/error.js";
+import { DRAIN_MS_MAX } from "./protocol/limits.js";
 import { OfferState, OfferWord } from "./registry/offers.js";
 import type { Worker } from "./registry/workers.js";
 import type { DrainResult, EnginePort, Registration, RegistrationChange } from "./supervisor/engine-port.js";
@@ -115,6 +117,8 @@ export interface Control {
   readonly engine: Engine;
   readonly supervisor: Supervisor;
   readonly status: ConfigStatus;
+  /** The engine is to end, with so much time for calls in flight, in milliseconds; undefined: as it is configured. Gives the time. */
+  drain(drainMs: number | undefined): number;
   /** Told after the answer of a reload has been given. */
   onReloaded(outcome: ReloadOutcome): void;
 }
@@ -212,6 +216,7 @@ function controlFunctions({
   engine,
   supervisor,
   status,
+  drain,
   onReloaded,
 }: Control): Record<string, ControlFunction> {
   const startedMs = Date.now();
@@ -236,6 +241,14 @@ function controlFunctions({
         })),
       }),
     },
+    "engine::drain": {
+      description: "Ends the engine as SIGTERM does: no new calls, those in flight may end. {timeout_ms?}",
+      handler: async (input) => {
+        const askedMs = drainMsOf(input);
+        const callsOpen = await engine.drains.all(0);
+        return { drain_ms: drain(askedMs), calls_open: callsOpen };
+      },
+    },
     "engine::config::reload": {
       description: "Reads the configuration file again and makes it true.",
       handler: async () => {
@@ -249,6 +262,18 @@ function controlFunctions({
       handler: (input) => supervisor.plan(draftOf(input)),
     },
   };
+}
+
+function drainMsOf(input: unknown): number | undefined {
+  const asked =
+    typeof input === "object" && input !== null && "timeout_ms" in input ? input.timeout_ms : null;
+  if (asked === null || asked === undefined) return undefined;
+  if (typeof asked === "number" && Number.isInteger(asked) && asked >= 0 && asked <= DRAIN_MS_MAX)
+    return asked;
+  throw new CodedError(
+    ErrorCode.DeserializationError,
+    `Failed to deserialize input for engine::drain: timeout_ms must be a whole number from 0 to ${DRAIN_MS_MAX}`,
+  );
 }
 
 /** A whole file as text, which the engine then need not read: it opens no path that a peer names. */

@@ -9,7 +9,8 @@ const TIMEOUT_MS = 30_000;
 const CONNECT_MS = 5_000;
 
 export interface Asker {
-  call(functionId: string, data: unknown, namespace?: string): Promise<unknown>;
+  /** `timeoutMs`: default what the line says. */
+  call(functionId: string, data: unknown, namespace?: string, timeoutMs?: number): Promise<unknown>;
 }
 
 /** Connects by the options of the line, lets `work` call, and leaves. Rejects with EngineError. */
@@ -30,10 +31,10 @@ export async function withEngine<T>(line: Line, io: Io, work: (engine: Asker) =>
   });
   try {
     return await work({
-      call: async (functionId, data, namespace) => {
-        const options = { timeoutMs, ...(namespace === undefined ? {} : { namespace }) };
+      call: async (functionId, data, namespace, ownMs) => {
+        const options = { timeoutMs: ownMs ?? timeoutMs, ...(namespace === undefined ? {} : { namespace }) };
         return worker.call(functionId, data, options).catch((error: unknown) => {
-          throw engineError(error, functionId, timeoutMs);
+          throw engineError(error, functionId, options.timeoutMs);
         });
       },
     });

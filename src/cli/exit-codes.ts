@@ -9,7 +9,7 @@ export const ExitCode = {
   Usage: 2,
   /** A server: the configuration file became invalid while it ran (reload.on_invalid: exit). */
   ConfigInvalid: 3,
-  /** A server: stopped, but calls were cut off or workers had to be killed; it said which. */
+  /** A server: stopped, but calls were cut off or workers had to be killed; it said which. A drain: calls were still open at its bound. */
   Lost: 4,
   /** A server: a second Ctrl-C ended it at once. */
   Interrupted: 130,

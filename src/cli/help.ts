@@ -43,5 +43,5 @@ const EXIT_CODES = `exit codes:
   1    it did not work: a wrong configuration, a taken port, a failed call, no engine
   2    the command line is wrong
   3    server: the configuration became invalid while it ran (reload.on_invalid: exit)
-  4    server: stopped, but calls were cut off or workers had to be killed
+  4    server, drain: calls were cut off, or workers had to be killed
   130  server: ended at once by a second Ctrl-C`;

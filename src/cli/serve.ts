@@ -23,6 +23,8 @@ import { type Command, type Io, type Line, UsageError } from "./command.js";
 import { ExitCode } from "./exit-codes.js";
 
 const DEFAULT_FILE = "config.yaml";
+/** Functions whose calls were cut off, by name in one line of the log. */
+const FUNCTIONS_NAMED_MAX = 5;
 
 export const command: Command = {
   summary:
@@ -159,6 +161,7 @@ class Server {
   readonly #status: ConfigStatus;
   #end: ((code: ExitCode) => void) | undefined;
   #isEnding = false;
+  #isEndingNow = false;
   #isReady = false;
 
   constructor(config: Config, engine: Engine, supervisor: Supervisor, log: Logger, io: Io) {
@@ -207,7 +210,8 @@ class Server {
 
   #followSignals(): void {
     const interrupt = (signal: NodeJS.Signals): void => {
-      if (this.#isEnding) void this.#endNow(signal);
+      if (this.#isEndingNow) this.#finish(ExitCode.Interrupted);
+      else if (this.#isEnding) void this.#endNow(signal);
       else void this.#endInOrder(signal, ExitCode.Ok);
     };
     process.on("SIGINT", interrupt);
@@ -222,7 +226,13 @@ class Server {
       this.#log.fatal({ err: error }, "cannot go on without a supervisor");
       void this.#endInOrder("no supervisor", ExitCode.Failed);
     });
-    serveControl({ engine: this.#engine, supervisor: this.#supervisor, status: this.#status, onReloaded });
+    serveControl({
+      engine: this.#engine,
+      supervisor: this.#supervisor,
+      status: this.#status,
+      drain: (drainMs) => this.#drain(drainMs),
+      onReloaded,
+    });
     tellProcesses(this.#engine, this.#supervisor);
     countProcesses(this.#engine, this.#supervisor);
     this.#engine.probes.reportReadiness(() => (this.#isReady ? null : "the engine is starting"));
@@ -268,30 +278,59 @@ class Server {
     if (!this.#isEnding) void this.#endInOrder("the configuration became invalid", ExitCode.ConfigInvalid);
   }
 
-  /** Stop accepting, drain, stop workers in reverse order, close connections. */
-  async #endInOrder(reason: string, code: ExitCode): Promise<void> {
+  /** Ends the engine behind the answer to whoever asked for it. */
+  #drain(askedMs: number | undefined): number {
+    const drainMs = askedMs ?? this.#status.config.server.drain_ms;
+    setImmediate(() => {
+      if (!this.#isEnding) void this.#endInOrder("drained by an operator", ExitCode.Ok, drainMs);
+    });
+    return drainMs;
+  }
+
+  /** Stop accepting, drain, stop workers in reverse order, close connections. A drain that was asked for has its time beside that of the shutdown. */
+  async #endInOrder(reason: string, code: ExitCode, askedMs?: number): Promise<void> {
     this.#isEnding = true;
     const { drain_ms, shutdown_timeout_ms } = this.#status.config.server;
-    const deadline = performance.now() + shutdown_timeout_ms;
+    const drainMs = askedMs ?? Math.min(drain_ms, shutdown_timeout_ms);
+    const deadline = performance.now() + shutdown_timeout_ms + (askedMs ?? 0);
     this.#log.info(`stopping: ${reason}`);
-    const { callsOpen } = await this.#engine.drain(Math.min(drain_ms, shutdown_timeout_ms));
+    const { callsOpen } = await this.#engine.drain(drainMs);
+    const open = this.#engine.drains.openCalls();
+    const ended = this.#engine.metrics.get("calls_stopped");
     const reports = await this.#supervisor.stop(reason, Math.max(0, deadline - performance.now()));
     const { callsLost } = await this.#engine.close();
+    const cutOff = callsOpen === 0 ? 0 : this.#engine.metrics.get("calls_stopped") - ended + callsLost;
     const killed = reports.filter(({ wasKilled }) => wasKilled).map(({ name }) => name);
-    const lost = Math.max(callsOpen, callsLost);
-    if (lost > 0)
+    this.#sayLost(cutOff, open, killed, drainMs);
+    this.#log.info("stopped");
+    this.#finish(code === ExitCode.Ok && cutOff + killed.length > 0 ? ExitCode.Lost : code);
+  }
+
+  #sayLost(
+    cutOff: number,
+    open: readonly { functionId: string; calls: number }[],
+    killed: readonly string[],
+    drainMs: number,
+  ): void {
+    const functions = open
+      .slice(0, FUNCTIONS_NAMED_MAX)
+      .map(({ functionId, calls }) => `${functionId} (${calls})`);
+    const more =
+      open.length > functions.length ? ` and ${open.length - functions.length} functions more` : "";
+    if (cutOff > 0)
       this.#log.error(
-        { callsLost: lost },
-        `${lost} calls were cut off: they did not end within server.drain_ms`,
+        { callsLost: cutOff },
+        `${cutOff} calls were cut off: they did not end within ${drainMs} ms (server.drain_ms); open were ${functions.join(", ")}${more}`,
       );
     if (killed.length > 0)
       this.#log.error({ killed }, `killed, because they did not end in time: ${killed.join(", ")}`);
-    this.#log.info("stopped");
-    this.#finish(code === ExitCode.Ok && lost + killed.length > 0 ? ExitCode.Lost : code);
   }
 
   async #endNow(signal: NodeJS.Signals): Promise<void> {
-    this.#log.warn(`${signal} again: killing the workers and ending at once`);
+    this.#isEndingNow = true;
+    const { open } = this.#engine.calls.inFlight;
+    const lost = open === 0 ? "" : `; ${open} calls are cut off`;
+    this.#log.warn(`${signal} again: killing the workers and ending at once${lost}`);
     this.#supervisor.killNow();
     await this.#supervisor.stop("killed", 0);
     this.#finish(ExitCode.Interrupted);

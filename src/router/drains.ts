@@ -89,15 +89,35 @@ export class Drains {
     return this.#until(boundMs, () => this.#o.calls.inFlight.open - this.#ownCalls());
   }
 
+  /** The ids of functions with open calls, those with most first, each with how many. */
+  openCalls(): { functionId: string; calls: number }[] {
+    const { calls, functions } = this.#o;
+    const counts = new Map<string, number>();
+    calls.inFlight.eachOpen((slot) => {
+      const fn = this.#functionOf(slot);
+      if (fn !== 0 && functions.isBuiltin(fn)) return;
+      const id = fn === 0 ? "(a function that is gone)" : functions.names.id(fn);
+      counts.set(id, (counts.get(id) ?? 0) + 1);
+    });
+    const rows = [...counts].map(([functionId, count]) => ({ functionId, calls: count }));
+    return rows.sort((one, other) => other.calls - one.calls);
+  }
+
   /** Calls of the engine's own functions that are open. */
   #ownCalls(): number {
     const { calls, functions } = this.#o;
     let own = 0;
     calls.inFlight.eachExecuted(ENGINE, (slot) => {
-      const fn = calls.functionIndex(calls.inFlight.words[slot * CALL_WORDS + CallWord.function]!);
+      const fn = this.#functionOf(slot);
       if (fn !== 0 && functions.isBuiltin(fn)) own++;
     });
     return own;
+  }
+
+  /** The index of a call's function; 0 when it is no more. */
+  #functionOf(slot: number): number {
+    const { calls } = this.#o;
+    return calls.functionIndex(calls.inFlight.words[slot * CALL_WORDS + CallWord.function]!);
   }
 
   #isHere(worker: Worker): boolean {

@@ -98,6 +98,11 @@ export class InFlight {
     return this.#peers[connection * PEER_WORDS + PeerWord.executes]!;
   }
 
+  /** Calls `visit(slot)` for each open call; none may end meanwhile. Costs as many as were ever open at once. */
+  eachOpen(visit: (slot: number) => void): void {
+    for (let slot = 1; slot < this.#slots.end; slot++) if (this.#slots.isOpen(slot)) visit(slot);
+  }
+
   /** Calls `visit(slot)` for each call that this connection executes; none may end meanwhile. */
   eachExecuted(connection: number, visit: (slot: number) => void): void {
     const next = CallWord.executorNext;
