@@ -76,10 +76,11 @@ import { OtlpExporter, type OtlpOptions } from "./telemetry/otlp-exporter.js";
 import { Telemetry } from "./telemetry/telemetry.js";
 import { Arena } from "./transport/arena.js";
 import type { Connection } from "./transport/connection.js";
-import { isLoopbackHost, type ListenAddress, Server } from "./transport/server.js";
+import { isLoopbackHost } from "./transport/hosts.js";
+import { type BoundListener, type ListenAddress, type ListenOptions, Server } from "./transport/server.js";
 
 /** One address, and who may come through it; without `access` everybody who reaches it may do everything. */
-export interface ListenerOptions extends ListenAddress {
+export interface ListenerOptions extends ListenOptions {
   access?: AccessOptions;
 }
 
@@ -134,7 +135,7 @@ export class Engine {
   readonly endedCalls: EndedCalls;
   readonly probes: Probes;
   /** Where it listens, with the ports that were chosen. */
-  readonly listeners: ListenAddress[] = [];
+  readonly listeners: BoundListener[] = [];
   readonly #log: Logger;
   readonly #http: HttpFunctions | null;
   readonly #exporter: OtlpExporter | null;
@@ -169,6 +170,7 @@ export class Engine {
       limits,
       metrics,
       log,
+      clock,
       arena,
       routes,
       telemetry: takeTelemetry,
@@ -322,7 +324,7 @@ export class Engine {
     this.endedCalls.logSlow(options.slowCallMs ?? 0);
     const figures = () => {
       const { workers, functions, callsOpen } = this.stats();
-      return { workers, functions, calls_open: callsOpen };
+      return { workers, functions, calls_open: callsOpen, ...server.renewals.health() };
     };
     this.probes = new Probes({ metrics, durations: calls.durations, figures });
     registerEngineFigures(this, limits);
@@ -373,13 +375,13 @@ export class Engine {
     this.departures.observe(observer);
   }
 
-  /** Binds one more listener. Throws ListenError. */
-  listen(address: ListenerOptions): ListenAddress {
+  /** Binds one more listener. Throws ListenError, CertificateError. */
+  listen(address: ListenerOptions): BoundListener {
     if (address.access !== undefined) this.access.protect(this.server.listenerCount, address.access);
     const { host } = address;
     const isOpen = this.#metricsAddress === null && address.access === undefined && isLoopbackHost(host);
     const pages = isOpen ? this.probes.pagesWithMetrics : this.probes.pages;
-    const bound = { host, port: this.server.listen(address, pages) };
+    const bound = { host, port: this.server.listen(address, pages), tls: address.tls !== undefined };
     this.listeners.push(bound);
     return bound;
   }

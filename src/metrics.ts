@@ -8,6 +8,14 @@ const COUNTERS = {
   connections_opened: "Worker connections that opened.",
   connections_closed: "Worker connections that closed, for whatever reason.",
   connections_refused: "Connections refused before they opened: a bound was reached.",
+  handshakes_failed:
+    "Sockets that ended before their request came: TLS was refused, they were slow, or gave up.",
+  addresses_refused: "Sockets and connections refused because their address has too many.",
+  origins_refused: "Upgrades of browser pages refused because of their origin.",
+  hosts_refused: "Requests refused because they name a host that is not this machine.",
+  certificates_missing: "Requests refused because the client showed no certificate.",
+  certificates_renewed: "Times that a listener took up a new certificate.",
+  certificates_refused: "Times that a new certificate could not be used and the old one stayed.",
   connections_closed_slow:
     "Connections cut because they did not read what they were sent (limits.outbox_hard_bytes).",
   frames_received: "WebSocket messages received.",

@@ -229,6 +229,10 @@ function controlFunctions({
         supervisor_pid: supervisor.pid ?? null,
         started_ms: startedMs,
         listeners: engine.listeners,
+        certificates: engine.server.renewals.states().map(({ expiresMs, ...rest }) => ({
+          ...rest,
+          expires_ms: expiresMs,
+        })),
         config: { file: status.config.file ?? null, loaded_ms: status.loadedMs, ...status.state },
         stats: engine.stats(),
         workers: (await supervisor.status()).map(({ name, state, pid, restarts, sinceMs, reason }) => ({

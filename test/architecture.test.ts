@@ -149,6 +149,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "src/access/rights.ts", // what a rule and a prefix are is said in one place
     "src/access/rules.ts",
     "src/http/glob.ts",
+    "src/transport/certificates.ts", // and so is what a certificate, an origin and a loopback address are
+    "src/transport/hosts.ts",
+    "src/transport/origins.ts",
   ],
   supervisor: ["src/config/", "src/protocol/"],
 };

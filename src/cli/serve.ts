@@ -105,6 +105,8 @@ export function engineOptions(
       outboxHardBytes: limits.outbox_hard_bytes,
       connectionsMax: limits.connections,
       heldBytesMax: limits.held_bytes,
+      connectionsPerAddressMax: limits.connections_per_address,
+      handshakesPerAddressMax: limits.handshakes_per_address,
       functionsPerConnectionMax: limits.functions_per_connection,
       functionBytesPerConnectionMax: limits.function_bytes_per_connection,
       triggersPerConnectionMax: limits.triggers_per_connection,
@@ -123,8 +125,14 @@ export function engineOptions(
 
 function listenerOptions(listener: Listener, around: Surroundings): ListenerOptions {
   const access = accessOptions(listener, around);
-  const { host, port } = listener;
-  return access === undefined ? { host, port } : { host, port, access };
+  const { host, port, tls, origins } = listener;
+  return {
+    host,
+    port,
+    ...(tls === undefined ? {} : { tls }),
+    ...(origins === undefined ? {} : { origins }),
+    ...(access === undefined ? {} : { access }),
+  };
 }
 
 /** The entry's address, else the one that OpenTelemetry's own variable names. */
@@ -147,9 +155,9 @@ function securityOf({ security }: HttpFunctionsConfig): HttpSecurity {
 }
 
 /** What workers on this machine are told: the first listener, by an address that can be connected to. */
-export function urlOf({ host, port }: { host: string; port: number }): string {
+export function urlOf({ host, port, tls = false }: { host: string; port: number; tls?: boolean }): string {
   const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
-  return `ws://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
+  return `${tls ? "wss" : "ws"}://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
 }
 
 /** A running engine with its supervisor, from ready to the end. */
@@ -216,7 +224,10 @@ class Server {
     };
     process.on("SIGINT", interrupt);
     process.on("SIGTERM", interrupt);
-    process.on("SIGHUP", () => void this.#supervisor.reload().then((outcome) => this.#onReloaded(outcome)));
+    process.on("SIGHUP", () => {
+      this.#engine.server.renewals.renewNow();
+      void this.#supervisor.reload().then((outcome) => this.#onReloaded(outcome));
+    });
   }
 
   #followConfiguration(): void {

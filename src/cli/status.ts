@@ -21,15 +21,25 @@ export const command: Command = {
 
 function screen(reply: Row): string {
   const stats = rowOf(reply["stats"]);
-  const listeners = rowsOf(reply, "listeners").map((each) => `${text(each, "host")}:${text(each, "port")}`);
+  const listeners = rowsOf(reply, "listeners").map(
+    (each) => `${text(each, "host")}:${text(each, "port")}${each["tls"] === true ? " (TLS)" : ""}`,
+  );
   const workers = rowsOf(reply, "workers");
   const lines = [
     `engine     tercet ${text(reply, "version")}, pid ${text(reply, "pid")}, supervisor ${text(reply, "supervisor_pid", "being replaced")}, up ${age(number(reply, "started_ms"))}`,
     `listening  ${listeners.join(", ")}`,
+    ...rowsOf(reply, "certificates").map(certificateText),
     `config     ${configText(rowOf(reply["config"]))}`,
     `connected  ${text(stats, "workers")} workers, ${text(stats, "functions")} functions, ${text(stats, "callsOpen")} calls open, ${text(stats, "callsOpened")} in all`,
   ];
   return `${lines.join("\n")}\n\n${workers.length === 0 ? "no workers are declared\n" : processTable(workers)}`;
+}
+
+function certificateText(certificate: Row): string {
+  const { refused } = certificate;
+  const until = new Date(number(certificate, "expires_ms")).toISOString();
+  const line = `tls        port ${text(certificate, "port")}: ${text(certificate, "subject")}, until ${until}`;
+  return typeof refused === "string" ? `${line}\n           NOT RENEWED: ${refused}` : line;
 }
 
 function configText(config: Row): string {

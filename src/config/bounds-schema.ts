@@ -42,6 +42,14 @@ export const bounds = z
       1024,
     ),
     connections: bound("connectionsMax", "Connections at once, all listeners together."),
+    connections_per_address: bound(
+      "connectionsPerAddressMax",
+      "Connections of one address at once, channels and telemetry sockets included; of IPv6, of one /64.",
+    ),
+    handshakes_per_address: bound(
+      "handshakesPerAddressMax",
+      "Sockets of one address that have not asked for anything yet; each is cut within 12 seconds.",
+    ),
     functions_per_connection: bound(
       "functionsPerConnectionMax",
       "Functions that one connection may register.",

@@ -23,6 +23,8 @@ type WholeKey =
 export const EFFECT = {
   "server.host": "restart",
   "server.port": "restart",
+  "server.tls": "restart",
+  "server.origins": "restart",
   "server.max_message_bytes": "restart",
   "server.idle_timeout_s": "restart",
   "server.handshake_timeout_ms": "restart",
@@ -35,6 +37,8 @@ export const EFFECT = {
   "limits.outbox_hard_bytes": "restart",
   "limits.connections": "restart",
   "limits.held_bytes": "restart",
+  "limits.connections_per_address": "restart",
+  "limits.handshakes_per_address": "restart",
   "limits.functions_per_connection": "restart",
   "limits.function_bytes_per_connection": "restart",
   "limits.triggers_per_connection": "restart",

@@ -4,6 +4,7 @@
 // the always-on modules are nothing to do. Everything else needs a `command`. What this engine does not have is
 // refused with a sentence; nothing is ignored in silence. Positions are the reporter's business.
 import { createHash } from "node:crypto";
+import { type Door, readDoor } from "./door.js";
 import { LIMITS } from "./limits.js";
 import {
   type HttpFunctionsConfig,
@@ -17,7 +18,7 @@ import type { EntryFile, ReadyRules, RestartRules, WatchRules } from "./schema.j
 import { type CONDITIONS, execSchema, readyRules, restartRules, watchRules } from "./schema.js";
 import { readBySchema, type SchemaIssue } from "./schema-issues.js";
 
-export interface Listener {
+export interface Listener extends Door {
   /** The entry's name, `server` for the one of the `server:` block. */
   readonly name: string;
   readonly host: string;
@@ -132,7 +133,7 @@ export function classify(
     if (name === OBSERVABILITY) addObservability(placed, result, report);
     else if (name === HTTP_FUNCTIONS) addHttpFunctions(placed, result, report);
     else if (ALWAYS_ON.includes(name)) noteAlwaysOn(placed, report);
-    else if (name === LISTENER) addListener(placed, unique, handshakeMs, result, report);
+    else if (name === LISTENER) addListener(placed, unique, handshakeMs, around, result, report);
     else if (name === EXEC) addExec(placed, unique, around, result, report);
     else if (isRefused(placed, count, report)) continue;
     else addWorker(placed, around, result, report);
@@ -149,6 +150,7 @@ function addListener(
   { path, entry }: PlacedEntry,
   name: string,
   handshakeMs: number,
+  around: Surroundings,
   result: Classified,
   report: Reporter,
 ): void {
@@ -172,6 +174,7 @@ function addListener(
     host,
     port,
     handshake_timeout_ms,
+    ...readDoor([...path, "config"], read.value, around, report),
     ...(rules === undefined ? {} : { rules }),
   });
 }

@@ -4,6 +4,7 @@
 import { isPrefix } from "../access/rights.js";
 import { readRule } from "../access/rules.js";
 import { globOf } from "../http/glob.js";
+import { originsSchema, tlsSchema } from "./door-schema.js";
 import { LIMITS } from "./limits.js";
 import { z } from "./zod.js";
 
@@ -122,6 +123,8 @@ export const listenerSchema = z.strictObject({
   port: z.int().min(0).max(65_535).default(49_134),
   host: name.optional(),
   handshake_timeout_ms: ms(1).optional(),
+  tls: tlsSchema.optional(),
+  origins: originsSchema.optional(),
   middleware_function_id: name.nullish(),
   rbac: rbac.nullish(),
   access: access.optional(),

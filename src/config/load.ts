@@ -6,7 +6,8 @@
 import { dirname, resolve } from "node:path";
 import { ENGINE_VERSION } from "../version.js";
 import { checkBounds, checkListeners, checkWorkers } from "./check.js";
-import { type Classified, classify, type Listener, type WorkerSpec } from "./entries.js";
+import { readDoor, warnOfExposure } from "./door.js";
+import { type Classified, classify, type Listener, type Surroundings, type WorkerSpec } from "./entries.js";
 import { readEnvFile } from "./env-file.js";
 import { type Environment, expandVariables } from "./expand.js";
 import type { HttpFunctionsConfig, ObservabilityConfig } from "./listener-schema.js";
@@ -142,7 +143,7 @@ function assemble(
   const base = file === undefined ? process.cwd() : dirname(file);
   const around = { resolve: (path: string) => resolve(base, path), readEnvFile };
   const sorted = classify(entries, read.server.handshake_timeout_ms, around, report);
-  const listeners = listenersOf(read, sorted, report);
+  const listeners = listenersOf(read, sorted, around, report);
   checkBounds(read, report);
   checkWorkers(sorted.workers, names, read, report);
   const grace = graceMs(read, env, writer);
@@ -167,10 +168,16 @@ function assemble(
 }
 
 /** The listener of `server` stands first when it is written, or when no entry is a listener. */
-function listenersOf(read: ConfigFile, sorted: Classified, report: PathReporter): Listener[] {
+function listenersOf(
+  read: ConfigFile,
+  sorted: Classified,
+  around: Surroundings,
+  report: PathReporter,
+): Listener[] {
   const { host, port, handshake_timeout_ms } = read.server;
-  const own: Listener = { name: "server", host, port, handshake_timeout_ms };
-  const isWritten = report.has(["server", "port"]) || report.has(["server", "host"]);
+  const door = readDoor(["server"], read.server, around, report);
+  const own: Listener = { name: "server", host, port, handshake_timeout_ms, ...door };
+  const isWritten = ["port", "host", "tls", "origins"].some((key) => report.has(["server", key]));
   const listeners =
     isWritten || sorted.listeners.length === 0 ? [own, ...sorted.listeners] : sorted.listeners;
   const { metrics } = read;
@@ -185,6 +192,7 @@ function listenersOf(read: ConfigFile, sorted: Classified, report: PathReporter)
           },
         ];
   checkListeners([...bound, ...pages], report);
+  for (const { path, listener } of bound) warnOfExposure(path, listener, report);
   return listeners;
 }
 

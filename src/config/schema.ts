@@ -5,6 +5,7 @@
 // clash, cycles) is judged in entries.ts and check.ts.
 import { CALL_TIMEOUT_MS_MAX, LIMITS as ENGINE, LIMIT_MAXIMA as MOST } from "../protocol/limits.js";
 import { bounds } from "./bounds-schema.js";
+import { originsSchema, tlsSchema } from "./door-schema.js";
 import { LIMITS } from "./limits.js";
 import { z } from "./zod.js";
 
@@ -29,6 +30,8 @@ const server = z
   .strictObject({
     host: host.default("127.0.0.1").describe("Address the listener binds; 0.0.0.0 is every interface."),
     port: port.default(49_134).describe("TCP port the listener binds; 0 picks a free one."),
+    tls: tlsSchema.optional(),
+    origins: originsSchema.optional(),
     max_message_bytes: int(1024, MOST.frameBytesMax, "Longest WebSocket message accepted, in bytes.").default(
       ENGINE.frameBytesMax,
     ),

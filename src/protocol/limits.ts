@@ -78,6 +78,12 @@ export const CALL_TIMEOUT_MS_MAX = 86_400_000;
 export const UNADMITTED_BYTES_MAX = 1 << 20;
 /** Connections whose access is being decided at once: beyond them newcomers are turned away, so that strangers cannot hold more than a gigabyte. */
 export const ADMISSIONS_MAX = 1_024;
+/** Sockets that have not asked for anything yet, of all addresses together: with TLS each may cost 50 KB. uWebSockets cuts them 10 to 12 s after accept. */
+export const HANDSHAKES_MAX = 8_192;
+/** Pause between two log lines about refused strangers of one kind, in milliseconds: they must not write the log full. */
+export const REFUSAL_LOG_PAUSE_MS = 10_000;
+/** How often the files of certificates are looked at, in milliseconds; a change is taken up when two looks in a row see the same. */
+export const CERTIFICATE_LOOK_MS = 1_000;
 /** How long an auth function or a key set may take before access is refused, in milliseconds. */
 export const AUTH_TIMEOUT_MS = 10_000;
 /** How long the calls in flight of a worker that is drained may take when nobody says: shorter than the default timeout of SDK calls, which may have asked for it. */
@@ -148,6 +154,10 @@ export interface Limits {
   triggerTypesPerConnectionMax: number;
   /** Connections at once, all listeners together. */
   connectionsMax: number;
+  /** Connections, channels and telemetry sockets that one address may have open; of IPv6, one /64. */
+  connectionsPerAddressMax: number;
+  /** Sockets of one address that have not asked for anything yet, TLS handshakes among them. */
+  handshakesPerAddressMax: number;
   /** Time of a call whose caller names none, in milliseconds. */
   callTimeoutMs: number;
   /** Bytes waiting for one connection above which new calls to it are `overloaded`. */
@@ -178,6 +188,8 @@ export const LIMITS: Limits = {
   triggerBytesPerConnectionMax: 64 * MIB, // a kilobyte for each
   triggerTypesPerConnectionMax: 4_096, // a sixteenth of the table
   connectionsMax: CONNECTIONS_MAX,
+  connectionsPerAddressMax: 16_384, // a quarter of the table: one address cannot fill it
+  handshakesPerAddressMax: 2_048, // four times what the kernel queues for accept at once: a fleet that comes back after a restart fits
   callTimeoutMs: 330_000, // longer than a caller's own five minutes, so that the engine does not cut it short
   outboxSoftBytes: 8 * MIB, // half a second of a gigabit link
   outboxHardBytes: 136 * MIB, // two frames of the largest size beyond the soft bound: an idle worker can always be sent one
@@ -208,6 +220,8 @@ export const LIMIT_MAXIMA: Limits = {
   triggerBytesPerConnectionMax: REGISTRY_BYTES_MAX,
   triggerTypesPerConnectionMax: TRIGGER_TYPES_MAX,
   connectionsMax: CONNECTIONS_MAX,
+  connectionsPerAddressMax: CONNECTIONS_MAX,
+  handshakesPerAddressMax: HANDSHAKES_MAX,
   callTimeoutMs: CALL_TIMEOUT_MS_MAX,
   outboxSoftBytes: (1024 - 128) * MIB, // the hard one, less a frame
   outboxHardBytes: 1024 * MIB, // uWebSockets counts what waits for a socket in 31 bits; a frame may come on top

@@ -5,6 +5,7 @@
 import { CloseCode, CodedError, ErrorCode } from "../protocol/error.js";
 import { UNADMITTED_BYTES_MAX } from "../protocol/limits.js";
 import type { CloseCodeValue } from "./connection.js";
+import type { Gate, Pass } from "./gate.js";
 import type { Guard } from "./server.js";
 import { readUpgrade, type UpgradeRequest } from "./upgrade-request.js";
 import type { HttpRequest, HttpResponse, TemplatedApp, WebSocket } from "./uws.js";
@@ -12,6 +13,7 @@ import type { HttpRequest, HttpResponse, TemplatedApp, WebSocket } from "./uws.j
 type Behavior = Parameters<TemplatedApp["ws"]>[1];
 
 interface State {
+  pass: Pass;
   listener: number;
   request: UpgradeRequest | null;
   /** Null once it is let in. */
@@ -44,11 +46,11 @@ export class OtelSockets {
   }
 
   /** The route of one listener. */
-  behavior(listener: number): Behavior {
+  behavior(listener: number, gate: Gate): Behavior {
     return {
       maxPayloadLength: this.#frameBytesMax,
       idleTimeout: NO_IDLE_TIMEOUT,
-      upgrade: (res, req, context) => this.#upgrade(res, req, context, listener),
+      upgrade: (res, req, context) => this.#upgrade(res, req, context, listener, gate),
       open: (ws) => this.#opened(ws as WebSocket<Attached>), // the upgrade attached it
       message: (ws, message, isBinary) => {
         if (isBinary) this.#received(ws as WebSocket<Attached>, new Uint8Array(message)); // as above
@@ -67,11 +69,14 @@ export class OtelSockets {
     req: HttpRequest,
     context: Parameters<HttpResponse["upgrade"]>[4],
     listener: number,
+    gate: Gate,
   ): void {
+    const pass = gate.admit(res, req);
+    if (pass === null) return;
     const isGuarded = this.#guard?.guards(listener) === true;
-    const address = isGuarded ? new TextDecoder().decode(res.getRemoteAddressAsText()) : "";
-    const request = isGuarded ? readUpgrade(req, address) : null;
+    const request = isGuarded ? readUpgrade(req, pass) : null;
     const state: State = {
+      pass,
       listener,
       request,
       waiting: isGuarded ? [] : null,
@@ -122,6 +127,8 @@ export class OtelSockets {
 
   #closed(ws: WebSocket<Attached>): void {
     this.#open.delete(ws);
-    ws.getUserData().state.isOpen = false;
+    const { state } = ws.getUserData();
+    state.isOpen = false;
+    state.pass.gate.leave(state.pass);
   }
 }

@@ -1,8 +1,9 @@
 // Plain HTTP pages for operators and their probes, beside the workers' endpoint or on a listener of their own.
 //
 // A page is made when it is asked for, on the thread that routes calls: it must cost microseconds, and so is answered under full load too.
+// Every answer ends its socket: one socket makes one request, so that whoever holds sockets open is known to wait for something.
 
-import type { HttpResponse, TemplatedApp } from "./uws.js";
+import type { HttpRequest, HttpResponse, TemplatedApp } from "./uws.js";
 
 export interface Page {
   /** The status line's part: "200 OK". */
@@ -15,18 +16,40 @@ export interface Page {
 /** By path. */
 export type Pages = Readonly<Record<string, () => Page>>;
 
+/** Who may ask; false: the request was refused, and has been answered. */
+export interface PageGate {
+  permits(res: HttpResponse, req: HttpRequest): boolean;
+}
+
+/**
+ * On every answer: nothing of it is to be guessed at, kept, run, framed or fetched by other sites' pages. Strict-Transport-Security is left out on purpose: it
+ * speaks for a host and all its ports, which is not ours to do.
+ */
+const HEADERS: readonly (readonly [string, string])[] = [
+  ["x-content-type-options", "nosniff"],
+  ["cache-control", "no-store"],
+  ["content-security-policy", "default-src 'none'; frame-ancestors 'none'"],
+  ["cross-origin-resource-policy", "same-origin"],
+  ["referrer-policy", "no-referrer"],
+];
+
 export function jsonPage(status: string, body: object): Page {
   return { status, type: "application/json", body: `${JSON.stringify(body)}\n` };
 }
 
 /** Answers GET of every page on this app. */
-export function servePages(app: TemplatedApp, pages: Pages): TemplatedApp {
-  for (const [path, make] of Object.entries(pages)) app.get(path, (res) => answerPage(res, make()));
+export function servePages(app: TemplatedApp, gate: PageGate, pages: Pages): TemplatedApp {
+  for (const [path, make] of Object.entries(pages))
+    app.get(path, (res, req) => {
+      if (gate.permits(res, req)) answerPage(res, make());
+    });
   return app;
 }
 
 export function answerPage(res: HttpResponse, { status, type, body }: Page): void {
   res.cork(() => {
-    res.writeStatus(status).writeHeader("content-type", type).end(body);
+    res.writeStatus(status).writeHeader("content-type", type);
+    for (const [name, value] of HEADERS) res.writeHeader(name, value);
+    res.end(body, true);
   });
 }

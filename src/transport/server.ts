@@ -4,27 +4,37 @@
 // close handler at once, and nobody who is in the middle of a table wants to be called back.
 
 import { assert } from "../assert.js";
+import type { Clock } from "../clock.js";
 import type { Logger } from "../log.js";
 import { Metric, type Metrics } from "../metrics.js";
-import { type Limits, UNADMITTED_BYTES_MAX } from "../protocol/limits.js";
+import { HANDSHAKES_MAX, type Limits, UNADMITTED_BYTES_MAX } from "../protocol/limits.js";
 import { Slots } from "../registry/slots.js";
 import type { Arena } from "./arena.js";
+import { certificateSignature, clientCertificateRule, type TlsOptions } from "./certificates.js";
 import { type CloseCodeValue, Connection, type ConnectionHandle } from "./connection.js";
+import { Gate, type Pass } from "./gate.js";
+import { isLoopbackHost } from "./hosts.js";
+import { Listening } from "./listening.js";
+import { type OriginRule, Origins } from "./origins.js";
 import { OtelSockets } from "./otel.js";
 import { Outboxes } from "./outbox.js";
 import { answerPage, jsonPage, type Pages, servePages } from "./pages.js";
+import { Refusals } from "./refusals.js";
+import { Renewals } from "./renewals.js";
 import { type SocketRoute, serveRoute } from "./socket-route.js";
 import { readUpgrade, type UpgradeRequest } from "./upgrade-request.js";
 import {
   type HttpRequest,
   type HttpResponse,
-  LISTEN_EXCLUSIVE,
   loadUws,
+  silence,
   type TemplatedApp,
-  type us_listen_socket,
   type WebSocket,
 } from "./uws.js";
+import { Visitors } from "./visitors.js";
 import { Waiting } from "./waiting.js";
+
+export { ListenError } from "./listening.js";
 
 /** The sub-protocol by which a connection asks for msgpack; PROTOCOL.md, "Connecting". */
 export const MSGPACK_PROTOCOL = "tercet.msgpack.v1";
@@ -48,9 +58,18 @@ export interface ListenAddress {
   port: number;
 }
 
-/** Whether a host that a listener is bound to is reachable from this machine only. */
-export function isLoopbackHost(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
+/** One listener: its address, and how it is guarded before anybody says who they are. */
+export interface ListenOptions extends ListenAddress {
+  /** Absent: plain text. */
+  tls?: TlsOptions;
+  /** Pages that may connect. Absent: pages of this machine. */
+  origins?: readonly OriginRule[];
+}
+
+/** Where a server listens, with the port that was chosen. */
+export interface BoundListener extends ListenAddress {
+  /** Speaks TLS: wss://. */
+  tls: boolean;
 }
 
 /** Decides who is let in, for the listeners where somebody has to. */
@@ -67,6 +86,7 @@ export interface Guard {
 
 interface Attached {
   connection: Connection;
+  pass: Pass;
   /** Null where nobody judges it. */
   request: UpgradeRequest | null;
 }
@@ -75,16 +95,12 @@ export interface ServerOptions {
   limits: Limits;
   metrics: Metrics;
   log: Logger;
+  clock: Clock;
   arena: Arena;
   /** Takes what telemetry sockets send; the bytes are the socket's memory. */
   telemetry: (frame: Uint8Array) => void;
   /** What else is served beside the workers' endpoint; default nothing. */
   routes?: readonly SocketRoute[];
-}
-
-export class ListenError extends Error {
-  override readonly name = "ListenError";
-  readonly code = "EADDRINUSE";
 }
 
 export class Server {
@@ -93,18 +109,24 @@ export class Server {
   readonly connections: (Connection | undefined)[] = [undefined];
   readonly slots: Slots<"connection">;
   readonly waiting: Waiting;
+  readonly renewals: Renewals;
   readonly #otel: OtelSockets;
   readonly #options: ServerOptions;
   readonly #uws = loadUws();
-  readonly #apps: TemplatedApp[] = [];
-  readonly #pageApps: TemplatedApp[] = [];
-  readonly #listening: us_listen_socket[] = [];
+  readonly #listeners: Listening[] = [];
+  readonly #pageListeners: Listening[] = [];
+  readonly #visitors: Visitors;
+  readonly #refusals: Refusals;
   #ending: Connection[] = [];
   #doors: Doors | null = null;
   #guard: Guard | null = null;
 
   constructor(options: ServerOptions) {
     this.#options = options;
+    silence(this.#uws.uws);
+    this.#visitors = new Visitors({ ...options.limits, handshakesMax: HANDSHAKES_MAX });
+    this.#refusals = new Refusals(options.metrics, options.log, options.clock);
+    this.renewals = new Renewals(options);
     this.waiting = new Waiting({
       bytesMax: options.limits.heldBytesMax,
       unadmittedBytesMax: UNADMITTED_BYTES_MAX,
@@ -125,7 +147,7 @@ export class Server {
 
   /** Listeners bound so far: the number of the next one. */
   get listenerCount(): number {
-    return this.#apps.length;
+    return this.#listeners.length;
   }
 
   attach(doors: Doors, guard: Guard | null = null): void {
@@ -148,46 +170,49 @@ export class Server {
     return this.#doors;
   }
 
-  /** Binds one listener for workers, and for `pages`. Returns the port (the one chosen, for port 0). Throws ListenError. */
-  listen(address: ListenAddress, pages: Pages = {}): number {
-    const app = this.#route(this.#uws.uws.App(), this.#apps.length, pages);
-    const port = this.#bind(app, address, this.#listening);
-    this.#apps.push(app);
-    return port;
+  /** Binds one listener for workers, and for `pages`. Returns the port (the one chosen, for port 0). Throws ListenError, CertificateError. */
+  listen(options: ListenOptions, pages: Pages = {}): number {
+    const number = this.#listeners.length;
+    const signature = options.tls === undefined ? "" : certificateSignature(options.tls); // before the files are read: a later change is seen
+    const listening = new Listening(this.#uws.uws, options, (app) => {
+      const gate = this.#gate(app, options);
+      this.#route(app, number, gate, options.tls !== undefined);
+      this.#servePages(app, gate, pages);
+      return gate;
+    });
+    this.#listeners.push(listening);
+    if (listening.isTls) this.renewals.follow(listening, signature);
+    return listening.port;
   }
 
   /** Binds a listener for pages alone: it answers until {@link close}, also while no new connections are accepted. */
   listenForPages(address: ListenAddress, pages: Pages): number {
-    const app = this.#elsewhere(servePages(this.#uws.uws.App(), pages));
-    this.#pageApps.push(app);
-    return this.#bind(app, address, []);
+    const listening = new Listening(this.#uws.uws, address, (app) => {
+      const gate = this.#gate(app, address);
+      this.#servePages(app, gate, pages);
+      return gate;
+    });
+    this.#pageListeners.push(listening);
+    return listening.port;
   }
 
-  #bind(app: TemplatedApp, address: ListenAddress, listening: us_listen_socket[]): number {
-    let socket: us_listen_socket | false = false;
-    // The declarations lack the exclusive option: without it a second engine would silently share the port.
-    const listen = app.listen.bind(app) as unknown as (
-      host: string,
-      port: number,
-      option: number,
-      done: (socket: us_listen_socket | false) => void,
-    ) => void;
-    listen(address.host, address.port, LISTEN_EXCLUSIVE, (token) => {
-      socket = token;
+  #gate(app: TemplatedApp, { host, tls, origins }: ListenOptions): Gate {
+    const gate = new Gate({
+      origins: new Origins(origins ?? null),
+      isLoopback: isLoopbackHost(host),
+      clientCertificate: tls === undefined ? "none" : clientCertificateRule(tls),
+      visitors: this.#visitors,
+      refusals: this.#refusals,
     });
-    if (socket === false)
-      throw new ListenError(
-        `cannot listen on ${address.host}:${address.port}: the port is taken, or the address is not one of this machine`,
-      );
-    listening.push(socket);
-    return this.#uws.uws.us_socket_local_port(socket);
+    gate.watch(app);
+    return gate;
   }
 
   /** Sends one message to every subscriber of a topic, encoded once; `subscribers` of them, for the counters. */
   publish(topic: string, message: Uint8Array, subscribers: number): void {
     this.#options.metrics.add(Metric.frames_sent, subscribers);
     this.#options.metrics.add(Metric.bytes_sent, subscribers * message.length);
-    for (const app of this.#apps) app.publish(topic, message, true);
+    for (const listening of this.#listeners) listening.publish(topic, message);
   }
 
   /** Asks for a close with code and reason at the end of this turn. */
@@ -199,7 +224,7 @@ export class Server {
 
   /** New connections are refused from here on; those that are open live on. */
   stopListening(): void {
-    for (const socket of this.#listening.splice(0)) this.#uws.uws.us_listen_socket_close(socket);
+    for (const listening of this.#listeners) listening.stop();
   }
 
   /** Closes every connection with code and reason, then the listeners. */
@@ -209,7 +234,8 @@ export class Server {
       if (connection !== undefined) this.end(connection, code, reason);
     this.#endTurn();
     this.#otel.close(code, reason);
-    for (const app of [...this.#apps, ...this.#pageApps]) app.close();
+    this.renewals.close();
+    for (const listening of [...this.#listeners, ...this.#pageListeners]) listening.close();
   }
 
   #endTurn(): void {
@@ -239,9 +265,10 @@ export class Server {
     }
   }
 
-  #route(app: TemplatedApp, listener: number, pages: Pages): TemplatedApp {
+  #route(app: TemplatedApp, listener: number, gate: Gate, isTls: boolean): void {
     const { limits, routes = [] } = this.#options;
-    for (const route of routes) serveRoute(app, route, (bytes) => this.#countReceived(bytes));
+    const received = (bytes: number): void => this.#countReceived(bytes);
+    for (const route of routes) serveRoute(app, route, { gate, isTls, received });
     app
       .ws<Attached>("/", {
         maxPayloadLength: limits.frameBytesMax,
@@ -249,23 +276,24 @@ export class Server {
         idleTimeout: limits.idleTimeoutS,
         sendPingsAutomatically: true,
         maxLifetime: 0,
-        upgrade: (res, req, context) => this.#upgrade(res, req, context, listener),
+        upgrade: (res, req, context) => this.#upgrade(res, req, context, listener, gate),
         open: (ws) => this.#open(ws),
         message: (ws, message, isBinary) => this.#message(connectionOf(ws), message, isBinary),
         drain: (ws) => this.#drained(connectionOf(ws)),
         dropped: (ws) => connectionOf(ws).outbox.dropped(),
-        close: (ws, code, reason) => this.#close(connectionOf(ws), code, reason),
+        close: (ws, code, reason) => this.#close(ws, code, reason),
       })
-      .ws("/otel", this.#otel.behavior(listener));
-    servePages(app, pages);
-    app.any("/", (res) =>
-      answerPage(res, jsonPage("426 Upgrade Required", { error: "this is a WebSocket endpoint" })),
-    );
-    return this.#elsewhere(app);
+      .ws("/otel", this.#otel.behavior(listener, gate));
   }
 
-  #elsewhere(app: TemplatedApp): TemplatedApp {
-    return app.any("/*", (res) => answerPage(res, jsonPage("404 Not Found", { error: "not found" })));
+  /** The pages, and an answer to everything that is neither page nor WebSocket. */
+  #servePages(app: TemplatedApp, gate: Gate, pages: Pages): void {
+    servePages(app, gate, pages);
+    const elsewhere = (status: string, error: string) => (res: HttpResponse, req: HttpRequest) => {
+      if (gate.permits(res, req)) answerPage(res, jsonPage(status, { error }));
+    };
+    app.any("/", elsewhere("426 Upgrade Required", "this is a WebSocket endpoint"));
+    app.any("/*", elsewhere("404 Not Found", "not found"));
   }
 
   #upgrade(
@@ -273,9 +301,13 @@ export class Server {
     req: HttpRequest,
     context: Parameters<HttpResponse["upgrade"]>[4],
     listener: number,
+    gate: Gate,
   ): void {
+    const pass = gate.admit(res, req);
+    if (pass === null) return;
     const handle = this.slots.take();
     if (handle === 0) {
+      gate.leave(pass);
       this.#options.metrics.add(Metric.connections_refused);
       const error = `at most ${this.#options.limits.connectionsMax} connections`;
       answerPage(res, jsonPage("503 Service Unavailable", { error }));
@@ -283,19 +315,18 @@ export class Server {
     }
     const offered = req.getHeader("sec-websocket-protocol");
     const isMsgpack = offered.split(",").some((one) => one.trim() === MSGPACK_PROTOCOL);
-    const address = new TextDecoder().decode(res.getRemoteAddressAsText());
     const index = this.slots.indexOf(handle);
     const connection = new Connection(
       handle,
       index,
       isMsgpack ? "msgpack" : "json",
       this.outboxes,
-      address,
+      pass.address,
       listener,
     );
     const isGuarded = this.#guard?.guards(listener) === true;
     res.upgrade<Attached>(
-      { connection, request: isGuarded ? readUpgrade(req, address) : null },
+      { connection, pass, request: isGuarded ? readUpgrade(req, pass) : null },
       req.getHeader("sec-websocket-key"),
       isMsgpack ? MSGPACK_PROTOCOL : "",
       req.getHeader("sec-websocket-extensions"),
@@ -331,7 +362,9 @@ export class Server {
     counts[Metric.bytes_received]! += bytes;
   }
 
-  #close(connection: Connection, code: number, reason: ArrayBuffer): void {
+  #close(ws: WebSocket<Attached>, code: number, reason: ArrayBuffer): void {
+    const { connection, pass } = ws.getUserData();
+    pass.gate.leave(pass);
     this.#options.metrics.add(Metric.connections_closed);
     connection.closed();
     this.waiting.drop(connection);

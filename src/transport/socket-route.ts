@@ -1,6 +1,8 @@
 // WebSocket routes beside the workers': the transport upgrades, carries and counts, and knows nothing of what such a socket is for.
 
+import type { Gate, Pass } from "./gate.js";
 import { type OutgoingSocket, SendStatus } from "./outbox.js";
+import { answerPage } from "./pages.js";
 import { type TemplatedApp, type WebSocket, WebSocketReading } from "./uws.js";
 
 /** One route, `pattern` with one `:parameter`. */
@@ -102,29 +104,41 @@ export class RouteSocket implements OutgoingSocket {
 
 /** What hangs on a uWebSockets socket of a route. It is copied onto the socket itself, so no name here may be one of its methods. */
 export interface AttachedRoute {
+  pass: Pass;
   routeEnd: RouteEnd;
   reading: WebSocketReading | null;
   routeSocket?: RouteSocket;
 }
 
-/** Serves `route` on `app`. `received` counts every message. */
-export function serveRoute(app: TemplatedApp, route: SocketRoute, received: (bytes: number) => void): void {
+export interface RouteSurroundings {
+  readonly gate: Gate;
+  readonly isTls: boolean;
+  /** Counts every message. */
+  received(bytes: number): void;
+}
+
+/** Serves `route` on `app`. */
+export function serveRoute(
+  app: TemplatedApp,
+  route: SocketRoute,
+  { gate, isTls, received }: RouteSurroundings,
+): void {
   app.ws<AttachedRoute>(route.pattern, {
     maxPayloadLength: route.frameBytesMax,
     maxBackpressure: 0, // the route asks for the buffered amount before it sends more
     idleTimeout: 0, // some peers never read, so a missing pong says nothing
     sendPingsAutomatically: false,
     upgrade: (res, req, context) => {
+      const pass = gate.admit(res, req);
+      if (pass === null) return;
       const admitted = route.admit(req.getParameter(0) ?? "", req.getQuery());
       if ("status" in admitted) {
-        res
-          .writeStatus(admitted.status)
-          .writeHeader("content-type", "text/plain")
-          .end(`${admitted.message}\n`);
+        gate.leave(pass);
+        answerPage(res, { status: admitted.status, type: "text/plain", body: `${admitted.message}\n` });
         return;
       }
       res.upgrade<AttachedRoute>(
-        { routeEnd: admitted, reading: WebSocketReading.of(res) },
+        { pass, routeEnd: admitted, reading: WebSocketReading.of(res, isTls) },
         req.getHeader("sec-websocket-key"),
         "",
         req.getHeader("sec-websocket-extensions"),
@@ -141,6 +155,10 @@ export function serveRoute(app: TemplatedApp, route: SocketRoute, received: (byt
       ws.getUserData().routeSocket?.received(new Uint8Array(message), !isBinary);
     },
     drain: (ws) => ws.getUserData().routeEnd.drained(),
-    close: (ws, code) => ws.getUserData().routeSocket?.closed(code),
+    close: (ws, code) => {
+      const { pass, routeSocket } = ws.getUserData();
+      pass.gate.leave(pass);
+      routeSocket?.closed(code);
+    },
   });
 }

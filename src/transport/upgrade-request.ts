@@ -3,6 +3,7 @@
 // uWebSockets' request is dead when the upgrade handler returns, so everything is copied out of it. Nothing is decoded: a query value stays
 // as it was spelled, and a header that is not ASCII is left out.
 
+import type { ClientCertificate } from "./certificates.js";
 import type { HttpRequest } from "./uws.js";
 
 export interface UpgradeRequest {
@@ -12,17 +13,19 @@ export interface UpgradeRequest {
   queryParams: Record<string, string[]>;
   /** The TCP peer. */
   ipAddress: string;
+  /** Verified; null where none was shown or none is asked for. */
+  certificate: ClientCertificate | null;
 }
 
 export function readUpgrade(
   request: Pick<HttpRequest, "forEach" | "getQuery">,
-  ipAddress: string,
+  { address, certificate }: { address: string; certificate: ClientCertificate | null },
 ): UpgradeRequest {
   const headers: Record<string, string> = Object.create(null); // a header named __proto__ is a header
   request.forEach((name, value) => {
     if (isAscii(value)) headers[name.toLowerCase()] = value;
   });
-  return { headers, queryParams: readQuery(request.getQuery() ?? ""), ipAddress };
+  return { headers, queryParams: readQuery(request.getQuery() ?? ""), ipAddress: address, certificate };
 }
 
 function isAscii(text: string): boolean {

@@ -21,6 +21,28 @@ export type Uws = typeof UwsModule;
 /** Asks for a port that no other process may share; missing in the declarations. */
 export const LISTEN_EXCLUSIVE = 1;
 
+/** What every build has and the declarations lack. */
+declare module "uWebSockets.js" {
+  interface TemplatedApp {
+    listen(
+      host: string,
+      port: number,
+      options: number,
+      done: (socket: us_listen_socket | false) => void,
+    ): TemplatedApp;
+    /** Names the app to another one, which may be of another thread. */
+    getDescriptor(): number;
+    /** Hands every socket that this app accepts to one of its children, in turn. */
+    addChildAppDescriptor(descriptor: number): TemplatedApp;
+    removeChildAppDescriptor(descriptor: number): TemplatedApp;
+  }
+  interface HttpResponse {
+    /** The verified certificate of the client, in PEM; "" when it showed none. */
+    getX509Certificate(): string;
+  }
+  function _cfg(key: string): void;
+}
+
 export interface UwsBuild {
   uws: Uws;
   /** The package or path it came from. */
@@ -68,6 +90,11 @@ export function loadUws(load: (name: string) => unknown = createRequire(import.m
   );
 }
 
+/** From here on answers do not name the server and its version. */
+export function silence(uws: Uws): void {
+  uws._cfg("silent");
+}
+
 /** The Node ABIs for which `uWebSockets.js` (package @based/uws 6.0.1) carries uWebSockets.js 20.51.0, with which {@link WebSocketReading} was tried. */
 const READING_ABIS: ReadonlySet<string> = new Set(["108", "115", "127", "131"]);
 
@@ -88,19 +115,21 @@ export class WebSocketReading {
   readonly #resume: () => unknown;
   readonly #resumed = new Set<WebSocket<unknown>>();
   #timer: NodeJS.Timeout | null = null;
-  static #only: WebSocketReading | null = null;
+  /** By whether the sockets speak TLS: the methods of the two kinds of response are not the same. */
+  static readonly #made = new Map<boolean, WebSocketReading>();
 
   private constructor(response: HttpResponse) {
     this.#pause = response.pause;
     this.#resume = response.resume;
   }
 
-  /** The one for the build in use; null where it cannot be done. `response`: any. */
-  static of(response: HttpResponse): WebSocketReading | null {
+  /** The one for the build in use; null where it cannot be done. `response`: any of a socket with, or without, TLS. */
+  static of(response: HttpResponse, isTls: boolean): WebSocketReading | null {
     const chosen = process.env["TERCET_UWS"] ?? "";
     if (chosen !== "" || !READING_ABIS.has(process.versions.modules)) return null;
-    WebSocketReading.#only ??= new WebSocketReading(response);
-    return WebSocketReading.#only;
+    const made = WebSocketReading.#made.get(isTls) ?? new WebSocketReading(response);
+    WebSocketReading.#made.set(isTls, made);
+    return made;
   }
 
   pause(socket: WebSocket<unknown>): void {
