@@ -37,13 +37,20 @@ export function jsonPage(status: string, body: object): Page {
   return { status, type: "application/json", body: `${JSON.stringify(body)}\n` };
 }
 
-/** Answers GET of every page on this app. */
-export function servePages(app: TemplatedApp, gate: PageGate, pages: Pages): TemplatedApp {
+/** Answers GET of every page on this app, and everything that nobody before it has taken with 404. */
+export function servePages(app: TemplatedApp, gate: PageGate, pages: Pages): void {
   for (const [path, make] of Object.entries(pages))
     app.get(path, (res, req) => {
       if (gate.permits(res, req)) answerPage(res, make());
     });
-  return app;
+  app.any("/*", answerWith(gate, "404 Not Found", "not found"));
+}
+
+/** A handler that always says the same. */
+export function answerWith(gate: PageGate, status: string, error: string) {
+  return (res: HttpResponse, req: HttpRequest): void => {
+    if (gate.permits(res, req)) answerPage(res, jsonPage(status, { error }));
+  };
 }
 
 export function answerPage(res: HttpResponse, { status, type, body }: Page): void {

@@ -18,7 +18,7 @@ import { Listening } from "./listening.js";
 import { type OriginRule, Origins } from "./origins.js";
 import { OtelSockets } from "./otel.js";
 import { Outboxes } from "./outbox.js";
-import { answerPage, jsonPage, type Pages, servePages } from "./pages.js";
+import { answerPage, answerWith, jsonPage, type Pages, servePages } from "./pages.js";
 import { Refusals } from "./refusals.js";
 import { Renewals } from "./renewals.js";
 import { type SocketRoute, serveRoute } from "./socket-route.js";
@@ -177,7 +177,8 @@ export class Server {
     const listening = new Listening(this.#uws.uws, options, (app) => {
       const gate = this.#gate(app, options);
       this.#route(app, number, gate, options.tls !== undefined);
-      this.#servePages(app, gate, pages);
+      app.any("/", answerWith(gate, "426 Upgrade Required", "this is a WebSocket endpoint"));
+      servePages(app, gate, pages);
       return gate;
     });
     this.#listeners.push(listening);
@@ -189,7 +190,7 @@ export class Server {
   listenForPages(address: ListenAddress, pages: Pages): number {
     const listening = new Listening(this.#uws.uws, address, (app) => {
       const gate = this.#gate(app, address);
-      this.#servePages(app, gate, pages);
+      servePages(app, gate, pages);
       return gate;
     });
     this.#pageListeners.push(listening);
@@ -284,16 +285,6 @@ export class Server {
         close: (ws, code, reason) => this.#close(ws, code, reason),
       })
       .ws("/otel", this.#otel.behavior(listener, gate));
-  }
-
-  /** The pages, and an answer to everything that is neither page nor WebSocket. */
-  #servePages(app: TemplatedApp, gate: Gate, pages: Pages): void {
-    servePages(app, gate, pages);
-    const elsewhere = (status: string, error: string) => (res: HttpResponse, req: HttpRequest) => {
-      if (gate.permits(res, req)) answerPage(res, jsonPage(status, { error }));
-    };
-    app.any("/", elsewhere("426 Upgrade Required", "this is a WebSocket endpoint"));
-    app.any("/*", elsewhere("404 Not Found", "not found"));
   }
 
   #upgrade(

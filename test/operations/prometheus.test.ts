@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { Metrics } from "../../src/metrics.js";
 import { prometheusText } from "../../src/operations/prometheus.js";
 import { Durations } from "../../src/router/durations.js";
-import { isLoopbackHost } from "../../src/transport/server.js";
+import { isLoopbackHost } from "../../src/transport/hosts.js";
 import { testEngine } from "../support/test-engine.js";
 import { workerFor } from "../worker/support.js";
 
