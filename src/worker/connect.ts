@@ -50,5 +50,7 @@ function warn(event: WorkerEvent): void {
   if (event.type === "trigger_failed")
     console.warn(`tercet: unregistering trigger ${event.trigger} failed:`, event.error);
   if (event.type === "cast_failed") console.warn(`tercet: a cast of ${event.function} failed:`, event.error);
+  if (event.type === "drain" && event.functions === undefined)
+    console.warn("tercet: drained by an operator: finishing what is running, and closing");
   if (event.type === "closed") console.warn(`tercet: closed for good (${event.code}): ${event.reason}`);
 }

@@ -21,4 +21,4 @@ export interface ControlPart {
 }
 
 /** Where the requests of each part begin, so that none is taken for another's. */
-export const FirstRequest = { triggers: 0x2000_0000, watches: 0x3000_0000 } as const;
+export const FirstRequest = { triggers: 0x2000_0000, watches: 0x3000_0000, drains: 0x4000_0000 } as const;

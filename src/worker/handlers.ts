@@ -89,23 +89,25 @@ export class Handlers {
     connection: Connection,
   ): void {
     this.running++;
+    registration.running++;
     if (ticket !== CAST) this.#open.set(ticket, context);
     result.then(
       (value) => {
-        this.#end(ticket, context);
+        this.#end(registration, ticket, context);
         this.#answer(ticket, value, connection);
         this.#settled();
       },
       (error: unknown) => {
-        this.#end(ticket, context);
+        this.#end(registration, ticket, context);
         this.#failed(registration, ticket, error, connection);
         this.#settled();
       },
     );
   }
 
-  #end(ticket: number, context: HandlerContext): void {
+  #end(registration: Registration, ticket: number, context: HandlerContext): void {
     this.running--;
+    registration.running--;
     // After a reconnect another call may have the same ticket.
     if (this.#open.get(ticket) === context) this.#open.delete(ticket);
   }

@@ -25,6 +25,7 @@ export type {
   CloseOptions,
   ConnectOptions,
   Context,
+  DrainOptions,
   Handler,
   RegisterOptions,
   SendOptions,

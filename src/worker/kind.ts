@@ -29,6 +29,8 @@ export const Kind = {
   Watching: 33,
   Changes: 34,
   Unwatch: 35,
+  Drain: 36,
+  Draining: 37,
 } as const;
 
 export const ChunkFlag = { Text: 1 } as const;

@@ -38,6 +38,8 @@ export type WorkerEvent =
   | { type: "connected"; worker: string; engine: string }
   | { type: "disconnected"; code: number; reason: string }
   | { type: "reconnecting"; attempt: number; delayMs: number }
+  /** An operator drains functions of this worker, or with `functions` undefined all of it: then it closes by itself, within `timeoutMs`. */
+  | { type: "drain"; functions: readonly string[] | undefined; timeoutMs: number }
   /** The engine could not do what a record asked, a registration for instance. */
   | { type: "refused"; code: string; message: string; functions: readonly string[] }
   /** A cast could not be served: its handler failed, or its value cannot be sent. Of calls the caller is told. */
@@ -146,6 +148,13 @@ export type Handler<Data = unknown, Result = unknown> = (
   data: Data,
   context: Context,
 ) => Result | Promise<Result>;
+
+export interface DrainOptions {
+  /** Only these functions; default: all of them, and those registered later. */
+  functions?: readonly string[];
+  /** How long to wait for handlers; default 10,000. */
+  timeoutMs?: number;
+}
 
 export interface CloseOptions {
   /** Calls and handlers still open after this are given up; default 10,000. */

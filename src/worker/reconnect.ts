@@ -12,6 +12,15 @@ export interface ReconnectOptions {
   attemptsMax?: number;
 }
 
+/** The longest spread that an engine's word is taken for: beyond it something else is meant. */
+const SPREAD_MS_MAX = 60_000;
+
+/** The time in the reason of a close over which the engine wants its workers to come back, in milliseconds. PROTOCOL.md, "The reason of 1012". */
+export function spreadMsOf(reason: string): number | undefined {
+  const [, digits] = /(?:^|; )reconnect_ms=(\d{1,9})(?:;|$)/.exec(reason) ?? [];
+  return digits === undefined ? undefined : Math.min(SPREAD_MS_MAX, Number(digits));
+}
+
 export class Backoff {
   attempts = 0;
   readonly #options: Required<ReconnectOptions>;
@@ -27,11 +36,11 @@ export class Backoff {
     this.#random = random;
   }
 
-  /** The wait before the next attempt in milliseconds, or undefined when there shall be none. */
-  next(): number | undefined {
+  /** The wait before the next attempt in milliseconds, or undefined when there shall be none. `spreadMs`: the engine said over how long workers come back. */
+  next(spreadMs?: number): number | undefined {
     const { baseMs, factor, capMs, attemptsMax } = this.#options;
     if (this.attempts >= attemptsMax) return undefined;
-    const boundMs = Math.min(capMs, baseMs * factor ** this.attempts);
+    const boundMs = spreadMs ?? Math.min(capMs, baseMs * factor ** this.attempts);
     this.attempts++;
     return this.#random() * boundMs;
   }

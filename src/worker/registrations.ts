@@ -30,6 +30,8 @@ export interface FunctionEntry {
 export class Registration {
   readonly entry: FunctionEntry;
   state: RegistrationState = "pending";
+  /** Handlers of it that have not settled. */
+  running = 0;
   #refusal: WorkerError | undefined;
   #waiting: { resolve: (state: RegistrationState) => void; reject: (error: WorkerError) => void }[] = [];
 
@@ -87,6 +89,11 @@ export class Registrations {
   /** The one to serve a call with that handle. */
   serving(handle: number): Registration | undefined {
     return this.#byHandle.get(handle);
+  }
+
+  /** How many handlers of these functions have not settled. */
+  runningOf(ids: readonly string[]): number {
+    return ids.reduce((sum, id) => sum + (this.#all.get(id)?.running ?? 0), 0);
   }
 
   add(entry: FunctionEntry): Registration {

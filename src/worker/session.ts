@@ -7,13 +7,14 @@
 import type { Caller } from "./caller.js";
 import { Connection, type ConnectionEvents } from "./connection.js";
 import type { ControlPart } from "./control-part.js";
+import type { Drains } from "./drains.js";
 import { surroundingFacts } from "./environment.js";
 import { ConnectError, RecordError, WorkerError } from "./errors.js";
 import type { Handlers } from "./handlers.js";
 import { Kind, VERSION } from "./kind.js";
 import { WELCOME_MS_MAX } from "./limits.js";
 import type { WorkerEvent } from "./options.js";
-import { Backoff, type ReconnectOptions } from "./reconnect.js";
+import { Backoff, type ReconnectOptions, spreadMsOf } from "./reconnect.js";
 import type { IncomingCall } from "./record-reader.js";
 import type { Registrations } from "./registrations.js";
 import type { OpenSocket, SocketOptions } from "./socket.js";
@@ -38,13 +39,14 @@ export interface SessionParts {
   readonly registrations: Registrations;
   /** Parts with a conversation of their own: triggers. */
   readonly controls: readonly ControlPart[];
+  readonly drains: Drains;
   readonly streams: Streams;
   /** The session has ended for good. */
   readonly onEnd: () => void;
 }
 
 /** The engine will not change its mind: coming back with the same words is pointless. */
-const FINAL_CLOSE_CODES: ReadonlySet<number> = new Set([4400, 4410]);
+const FINAL_CLOSE_CODES: ReadonlySet<number> = new Set([4400, 4410, 4411]);
 const NAME_TAKEN_CLOSE_CODE = 4409;
 
 export class Session implements ConnectionEvents {
@@ -89,13 +91,18 @@ export class Session implements ConnectionEvents {
       this.#parts.registrations.write(connection.writer);
   }
 
-  /** Offers nothing any more; resolves when the engine has confirmed, or at once without a connection. */
+  /** Takes no more calls; resolves when the engine has confirmed, or at once without a connection. */
   withdraw(): Promise<void> {
     const connection = this.#connection;
     const connected = this.state === "connected" && connection?.isOpen === true;
     this.state = "closing";
     clearTimeout(this.#retryTimer);
     if (!connected) return Promise.resolve();
+    if (this.welcome?.canDrain === true) {
+      const confirmed = this.#parts.drains.ask(null);
+      connection.written();
+      return confirmed;
+    }
     return new Promise((resolve) => {
       this.#withdrawn = { request: this.#parts.registrations.writeNone(connection.writer), resolve };
       connection.written();
@@ -287,7 +294,7 @@ export class Session implements ConnectionEvents {
   }
 
   #retry(code: number, reason: string): void {
-    const delayMs = this.#backoff.next();
+    const delayMs = this.#backoff.next(spreadMsOf(reason));
     if (delayMs === undefined) return this.#end(code, reason);
     this.state = "reconnecting";
     this.#options.onEvent({ type: "reconnecting", attempt: this.#backoff.attempts, delayMs });

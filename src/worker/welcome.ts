@@ -19,6 +19,8 @@ export interface Welcome {
   readonly token: string;
   /** The engine's name and version. */
   readonly engine: string;
+  /** It knows the record `drain`. */
+  readonly canDrain: boolean;
   readonly limits: WelcomeLimits;
 }
 
@@ -37,11 +39,15 @@ export function readWelcome(map: unknown): Welcome {
   const members = membersOf(map);
   const limits = membersOf(members["limits"] ?? {});
   const engine = membersOf(members["engine"] ?? {});
+  const capabilities: readonly unknown[] = Array.isArray(members["capabilities"])
+    ? members["capabilities"]
+    : [];
   return {
     worker: String(members["worker"] ?? ""),
     number: positive(members["number"], 0),
     token: String(members["token"] ?? ""),
     engine: `${engine["name"] ?? "engine"} ${engine["version"] ?? "?"}`,
+    canDrain: capabilities.includes("drain"),
     limits: {
       frameBytesMax: positive(limits["frame_bytes_max"], FRAME_BYTES_MAX_DEFAULT),
       callsOpenMax: Math.min(positive(limits["calls_open_max"], CALLS_OPEN_MAX_DEFAULT), CALLS_OPEN_MAX),

@@ -3,10 +3,19 @@
 // It only puts the parts together: caller.ts, handlers.ts, registrations.ts over session.ts.
 
 import { Caller } from "./caller.js";
+import { type DrainNotice, Drains } from "./drains.js";
 import { PayloadError, WorkerClosedError } from "./errors.js";
 import { Handlers } from "./handlers.js";
 import { CLOSE_TIMEOUT_MS_DEFAULT } from "./limits.js";
-import type { Calling, CallOptions, CastOptions, CloseOptions, Handler, RegisterOptions } from "./options.js";
+import type {
+  Calling,
+  CallOptions,
+  CastOptions,
+  CloseOptions,
+  DrainOptions,
+  Handler,
+  RegisterOptions,
+} from "./options.js";
 import { type Registration, Registrations } from "./registrations.js";
 import { checkOf, jsonSchemaOf, type ToJsonSchema } from "./schema.js";
 import { Session, type SessionOptions, type SessionState } from "./session.js";
@@ -24,6 +33,11 @@ export interface WorkerOptions extends SessionOptions {
   readonly toJSONSchema: ToJsonSchema | undefined;
 }
 
+interface Waiter {
+  readonly isOver: () => boolean;
+  readonly resolve: () => void;
+}
+
 /** A connection to the engine under which functions are offered and called. Made by `connect`. */
 export class Worker implements Calling {
   readonly #options: WorkerOptions;
@@ -32,9 +46,11 @@ export class Worker implements Calling {
   readonly #registrations: Registrations;
   readonly #triggers: Triggers;
   readonly #watches: Watches;
+  readonly #drains: Drains;
   readonly #streams: Streams;
   readonly #session: Session;
-  #idle: (() => void) | undefined;
+  /** Whoever waits until something has ended, each with how it looks whether it has. */
+  readonly #waiters = new Set<Waiter>();
   #closing: Promise<void> | undefined;
 
   constructor(openSocket: OpenSocket, options: WorkerOptions) {
@@ -50,12 +66,14 @@ export class Worker implements Calling {
     );
     this.#triggers = new Triggers(onEvent);
     this.#watches = new Watches(onEvent, () => this.#session.touch());
+    this.#drains = new Drains((notice) => this.#onDrain(notice));
     this.#streams = new Streams(ended);
     this.#session = new Session(openSocket, options, {
       caller: this.#caller,
       handlers: this.#handlers,
       registrations: this.#registrations,
-      controls: [this.#triggers, this.#watches],
+      controls: [this.#triggers, this.#watches, this.#drains],
+      drains: this.#drains,
       streams: this.#streams,
       onEnd: () => this.#end(),
     });
@@ -122,6 +140,7 @@ export class Worker implements Calling {
   /** Offers a function no more; calls that are with it already go on. False when it was not registered. */
   unregister(id: string): boolean {
     const removed = this.#registrations.remove(id);
+    this.#drains.forget(id);
     if (removed) this.#session.touch();
     return removed;
   }
@@ -206,7 +225,27 @@ export class Worker implements Calling {
   }
 
   /**
-   * Leaves gracefully: takes its functions away, lets handlers and calls end, sends what is unsent, closes.
+   * Takes no more calls, of all its functions or of some: others that offer them take over at once, and where there is none callers are told `draining`.
+   * Resolves when the handlers that run have ended, or `timeoutMs` is over, with how many have not. The worker stays connected and may call; `close()` it
+   * when it has nothing more to do. Functions listed here serve again when they are unregistered and registered anew.
+   */
+  async drain({ functions, timeoutMs = CLOSE_TIMEOUT_MS_DEFAULT }: DrainOptions = {}): Promise<{
+    handlersRunning: number;
+  }> {
+    this.#checkOpen();
+    const running = (): number =>
+      functions === undefined ? this.#handlers.running : this.#registrations.runningOf(functions);
+    const confirmed = this.#drains.ask(functions ?? null);
+    this.#session.touch();
+    await within(
+      timeoutMs,
+      confirmed.then(() => this.#until(() => running() === 0)),
+    );
+    return { handlersRunning: running() };
+  }
+
+  /**
+   * Leaves gracefully: takes no more calls, lets handlers and calls end, sends what is unsent, closes.
    * What has not ended after `timeoutMs` is given up: signals are aborted, calls reject with WorkerClosedError.
    */
   close({ timeoutMs = CLOSE_TIMEOUT_MS_DEFAULT }: CloseOptions = {}): Promise<void> {
@@ -253,31 +292,37 @@ export class Worker implements Calling {
     await this.#session.close();
   }
 
-  /** Takes the functions away and waits until nothing is open, or the time is over. */
-  async #finish(timeoutMs: number): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const tooLate = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, timeoutMs);
-    });
-    await Promise.race([this.#session.withdraw().then(() => this.#allSettled()), tooLate]);
-    clearTimeout(timer);
+  /** Takes no more calls and waits until nothing is open, or the time is over. */
+  #finish(timeoutMs: number): Promise<void> {
+    const isOver = (): boolean =>
+      this.#caller.open === 0 && this.#handlers.running === 0 && this.#streams.open === 0;
+    return within(
+      timeoutMs,
+      this.#session.withdraw().then(() => this.#until(isOver)),
+    );
   }
 
-  #allSettled(): Promise<void> {
+  #until(isOver: () => boolean): Promise<void> {
     return new Promise((resolve) => {
-      this.#idle = resolve;
+      this.#waiters.add({ isOver, resolve });
       this.#settled();
     });
   }
 
+  /** Something has ended. */
   #settled(): void {
-    if (
-      this.#idle !== undefined &&
-      this.#caller.open === 0 &&
-      this.#handlers.running === 0 &&
-      this.#streams.open === 0
-    )
-      this.#idle();
+    for (const waiter of this.#waiters) if (waiter.isOver()) this.#release(waiter);
+  }
+
+  #release(waiter: Waiter): void {
+    this.#waiters.delete(waiter);
+    waiter.resolve();
+  }
+
+  /** An operator drains this worker: drained as a whole, it leaves. */
+  #onDrain({ functions, timeoutMs }: DrainNotice): void {
+    this.#options.onEvent({ type: "drain", functions, timeoutMs });
+    if (functions === undefined) void this.close({ timeoutMs });
   }
 
   #end(): void {
@@ -285,6 +330,17 @@ export class Worker implements Calling {
     this.#registrations.end(new WorkerClosedError());
     this.#triggers.end(new WorkerClosedError());
     this.#watches.end();
-    this.#idle?.(); // what still runs has nobody to answer to
+    this.#drains.end();
+    for (const waiter of this.#waiters) this.#release(waiter); // what still runs has nobody to answer to
   }
+}
+
+/** Settles with the work, or when the time is over. */
+async function within(timeoutMs: number, work: Promise<void>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const tooLate = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs);
+  });
+  await Promise.race([work, tooLate]);
+  clearTimeout(timer);
 }
