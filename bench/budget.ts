@@ -37,6 +37,14 @@ export const REACH: Record<string, Record<string, Bars>> = {
   "pairs-64": { single: { relay: 1.15 } },
   // One encoded record for everybody, handed to native publish; JSON frames differ in their heads, so each is a send.
   "cast-1000": { "cast-msgpack": { publish: 1.3 }, "cast-json": { prebuilt: 1.3 } },
+  // The same two ways out: one record for everybody, or one payload behind heads that differ.
+  "feeds-1000": {
+    watch: { publish: 1.3 },
+    "workers-available": { prebuilt: 1.3 },
+    "functions-available": { "prebuilt-snapshot": 1.3 },
+  },
+  // Counted by the engine: whatever the number of subscribers, a change is serialised once.
+  "discovery-5000": { watch: { serialised: 1 }, "functions-available": { serialised: 1 } },
   // A bare socket is 1.7 KiB; ours has an outbox, a slot and a worker beside it.
   "idle-5000": { msgpack: { KiB: 2.5 }, json: { KiB: 2.5 } },
   // A handful of typed-array stores and one hash insertion each; the id's bytes are most of the memory.

@@ -14,7 +14,7 @@ export interface Effort {
   scale: number;
 }
 
-export const FULL: Effort = { warmupMs: 700, sliceMs: 900, slices: 3, scale: 1 };
+export const FULL: Effort = { warmupMs: 700, sliceMs: 800, slices: 3, scale: 1 };
 export const QUICK: Effort = { warmupMs: 300, sliceMs: 350, slices: 3, scale: 0.1 };
 /** Only to see that a case is alive. */
 export const ONCE: Effort = { warmupMs: 0, sliceMs: 30, slices: 1, scale: 0.01 };

@@ -102,7 +102,9 @@ const startedAt = new Date().toISOString();
 const where = machine();
 const cases = chosen();
 const progress = new Progress(cases.map((one) => ({ name: one.name, takesS: one.takesS(effort) })));
-process.stdout.write(`${heading(where)}\n${cases.length} cases, about ${clockTime(progress.totalS)}\n`);
+process.stdout.write(
+  `${heading(where)}\n${cases.length} ${cases.length === 1 ? "case" : "cases"}, about ${clockTime(progress.totalS)}\n`,
+);
 const measured = await bench(cases, progress);
 const results: Results = {
   command: command(),
@@ -115,6 +117,6 @@ const results: Results = {
 };
 const path = options.out ?? `bench/results/${startedAt.replaceAll(/[:.]/g, "-")}.json`;
 writeResults(path, results);
-process.stdout.write(`\n${summary(measured)}\n${clockTime(results.tookS)}, written to ${path}\n`);
+process.stdout.write(`${summary(measured)}\n${clockTime(results.tookS)}, written to ${path}\n`);
 // Worker threads and sockets of a case that was given up may still hold the process.
 process.exit(measured.some(({ unmeasured }) => unmeasured.length > 0) ? 1 : 0);

@@ -107,6 +107,8 @@ export interface SpawnOptions {
   nodeOptions?: string[];
   /** Not pinned: where all processes of a cell share all cores. */
   anyCore?: boolean;
+  /** The engine has one listener, with access rules, and this token is what they let in. */
+  token?: string;
   /** More of the engine's configuration, beside the blocks it has here. */
   more?: string;
   /** Compiled tree to run; by default this one. */
@@ -150,7 +152,8 @@ const PORT_TAKEN = /port is taken/;
 async function startEngineOn(port: number, options: SpawnOptions): Promise<Router | undefined> {
   const { folder, remove } = temporaryFolder("tercet-bench-");
   const config = join(folder, "config.yaml");
-  writeFileSync(config, engineConfig(port) + (options.more ?? ""));
+  const listener = options.token === undefined ? openListener(port) : restrictedListener(port, options.token);
+  writeFileSync(config, listener + SETTINGS + (options.more ?? ""));
   const script = join(options.dist ?? DIST, "src/main.js");
   const [command, rest] = pinnedCommand(options.anyCore ? "any" : "router", [
     process.execPath,
@@ -198,15 +201,32 @@ async function answersHealth(port: number): Promise<boolean> {
   }
 }
 
+function openListener(port: number): string {
+  return `server:\n  host: 127.0.0.1\n  port: ${port}\n`;
+}
+
+/** Rights as an operator would write them: patterns, and one that is taken away. */
+function restrictedListener(port: number, token: string): string {
+  return `workers:
+  - name: iii-worker-manager
+    config:
+      host: 127.0.0.1
+      port: ${port}
+      access:
+        tokens:
+          - name: bench
+            token: "${token}"
+            call: ["reports::*", "bench::*"]
+            deny: ["bench::secret-*"]
+            register_functions: true
+`;
+}
+
 /**
  * Bounds are raised where a cell goes beyond what a healthy installation allows: 1,024 calls of 64 KiB outstanding
  * are 64 MiB towards one worker. The shared pattern is for owners on the JSON wire, who cannot say it themselves.
  */
-function engineConfig(port: number): string {
-  return `server:
-  host: 127.0.0.1
-  port: ${port}
-limits:
+const SETTINGS = `limits:
   outbox_soft_bytes: ${256 << 20}
   outbox_hard_bytes: ${1024 * 1024 * 1024}
 functions:
@@ -215,7 +235,6 @@ functions:
 log:
   level: warn
 `;
-}
 
 /** `nats-server` from the PATH; it picks a port and says which. */
 export async function startNats(): Promise<Router> {

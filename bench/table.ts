@@ -116,11 +116,11 @@ export function summary(results: MeasuredCase[]): string {
   const unmeasured = results.flatMap((one) =>
     one.unmeasured.map(({ title, why }) => ({ name: one.name, title, why })),
   );
-  const counts = [`${bars.length - missed.length} of ${bars.length} bars reached`];
+  const counts = bars.length === 0 ? [] : [`${bars.length - missed.length} of ${bars.length} bars reached`];
   if (unmeasured.length > 0) counts.push(`${unmeasured.length} rows not measured`);
   const paint = missed.length + unmeasured.length === 0 ? green : red;
   return [
-    paint(counts.join(", ")),
+    ...(counts.length === 0 ? [] : [paint(counts.join(", "))]),
     ...missed.map(({ name, title, ratio }) => `  ${red("✗")} ${name}  ${title}: ${ratioText(ratio)}`),
     ...unmeasured.map(({ name, title, why }) => `  ${red("✗")} ${name}  ${title}: not measured: ${why}`),
   ].join("\n");

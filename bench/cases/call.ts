@@ -2,6 +2,7 @@
 //
 // What is measured is the CPU time of the router per call (caller → router → worker → router → caller).
 
+import { REACH } from "../budget.js";
 import { type Case, type Context, turnsS } from "../case.js";
 import { cpuPerCall } from "../slices.js";
 import { controlSide, engineSide, natsSide, PATH_NAMES, type Traffic } from "./sides.js";
@@ -13,7 +14,9 @@ const PAYLOADS = [
 ] as const;
 const OUTSTANDING = [1, 64, 1024] as const;
 const CONTROLS = ["relay", "gathered", "pooled", "json-relay", "json-corked"] as const;
-/** With one call outstanding there is nothing to gather: the other controls would be the same twice. */
+/** In cells without bars the strongest of each kind is enough. */
+const CONTROLS_WITHOUT_BARS = ["pooled", "json-corked"] as const;
+/** With one call outstanding there is nothing to gather. */
 const CONTROLS_OF_ONE = ["relay", "json-relay"] as const;
 const QUICK = new Set(["call-128-64", "call-128-1024"]);
 
@@ -21,16 +24,17 @@ function callCase(payloadBytes: number, payload: string, outstanding: number): C
   const name = `call-${payloadBytes}-${outstanding}`;
   const title = `calls of ${payload}, ${outstanding.toLocaleString("en")} outstanding`;
   const traffic: Traffic = { callers: 1, workers: 1, outstanding, payloadBytes };
-  const controlNames = outstanding === 1 ? CONTROLS_OF_ONE : CONTROLS;
+  const hasBars = Object.hasOwn(REACH, name);
+  const controlNames = outstanding === 1 ? CONTROLS_OF_ONE : hasBars ? CONTROLS : CONTROLS_WITHOUT_BARS;
   return {
     name,
     title,
     quick: QUICK.has(name),
-    takesS: (effort) => turnsS(effort, controlNames.length + 1 + PATH_NAMES.length),
+    takesS: (effort) => turnsS(effort, controlNames.length + Number(hasBars) + PATH_NAMES.length),
     run: async (context) => {
       const controls = [
         ...controlNames.map((control) => controlSide(control, traffic)),
-        ...natsSide(traffic),
+        ...(hasBars ? natsSide(traffic) : []),
       ];
       const paths = context.controlsOnly ? [] : PATH_NAMES.map((path) => engineSide(path, name, traffic));
       return { name, title, rows: await cpuPerCall([...controls, ...paths], context) };

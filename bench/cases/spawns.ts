@@ -15,8 +15,8 @@ import { controlSide, engineSide, type Traffic } from "./sides.js";
 const CALLS_PER_SECOND = 20_000;
 const PROCESSES = 50;
 /** A slice has to see hundreds of starts. In a full run three of them are a minute for each side. */
-const SLICES_LONG = 22;
-const WARMUPS = 5;
+const SLICES_LONG = 25;
+const WARMUPS = 3;
 const TRAFFIC: Traffic = { callers: 1, workers: 1, outstanding: 4096, payloadBytes: 128 };
 
 function declarations(): string {

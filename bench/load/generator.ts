@@ -9,6 +9,7 @@ import { jsonCaller, jsonWorker } from "./json.js";
 import type { LoadShape, OpenRequest, Request, RunReport, RunRequest } from "./messages.js";
 import { msgpackCaller, msgpackWorker } from "./msgpack.js";
 import { natsCaller, natsWorker } from "./nats.js";
+import { percentiles, runPaced } from "./paced.js";
 import { type CallerRole, functionId, type WireName, type WorkerRole } from "./role.js";
 import { serveRequests } from "./server.js";
 import { SLOTS_MAX } from "./stamp.js";
@@ -32,6 +33,7 @@ async function open({ port, target, shape }: OpenRequest): Promise<void> {
     payloadBytes: shape.payloadBytes,
     sizedIn: shape.callerWire,
     coalesced: shape.coalesced,
+    token: shape.token,
   };
   const callsAtOnce = Math.ceil((shape.callers * shape.outstanding) / shape.workers);
   for (let number = 0; number < shape.workers; number++) {
@@ -62,14 +64,14 @@ async function run(request: RunRequest): Promise<RunReport> {
   const startMs = performance.now();
   const cpu = process.cpuUsage();
   if (request.callsPerSecond === undefined) await runClosedLoop(request);
-  else await runPaced(request.durationMs, request.callsPerSecond);
+  else await runPaced(callers, request.durationMs, request.callsPerSecond);
   await Promise.all(callers.map(({ calls }) => calls.stop()));
   const used = process.cpuUsage(cpu);
   return {
     ...total(),
     elapsedMs: performance.now() - startMs,
     ownCpuUs: used.user + used.system,
-    roundTripsMs: percentiles(),
+    roundTripsMs: percentiles(callers),
   };
 }
 
@@ -81,23 +83,6 @@ async function runClosedLoop({ durationMs, outstanding = SLOTS_MAX }: RunRequest
   await new Promise((resolve) => setTimeout(resolve, durationMs));
 }
 
-/** Polls the clock between turns: a timer's millisecond would be coarser than the calls. */
-async function runPaced(durationMs: number, callsPerSecond: number): Promise<void> {
-  const startMs = performance.now();
-  const spacingMs = 1000 / callsPerSecond;
-  let sent = 0;
-  for (;;) {
-    const nowMs = performance.now();
-    if (nowMs - startMs >= durationMs) return;
-    while (startMs + sent * spacingMs <= nowMs) {
-      if (!callers[sent % callers.length]!.calls.startOne(startMs + sent * spacingMs)) break;
-      sent++;
-    }
-    for (const caller of callers) caller.flush();
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
-
 function total(): Pick<RunReport, "calls" | "wrong" | "failed" | "failure"> {
   const sum = { calls: 0, wrong: 0, failed: 0, failure: "" };
   for (const { tally } of callers.map((caller) => caller.calls)) {
@@ -107,13 +92,6 @@ function total(): Pick<RunReport, "calls" | "wrong" | "failed" | "failure"> {
     if (sum.failure === "") sum.failure = tally.failure;
   }
   return sum;
-}
-
-function percentiles(): RunReport["roundTripsMs"] {
-  const all = Float64Array.from(callers.flatMap(({ calls }) => calls.roundTripsMs)).sort();
-  if (all.length === 0) return undefined;
-  const at = (share: number) => all[Math.min(all.length - 1, Math.floor(share * all.length))]!;
-  return { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: at(1) };
 }
 
 async function close(): Promise<void> {

@@ -2,15 +2,16 @@
 // (key order and spacing of its JSON.stringify), with ids and stamps patched in place.
 
 import { Calls } from "./calls.js";
-import { type Connection, upgraded } from "./connection.js";
+import { upgraded } from "./connection.js";
+import { FramePeer } from "./frame-peer.js";
 import { Marker } from "./marker.js";
 import { Outgoing } from "./outgoing.js";
 import { asJson, asMsgpack, document } from "./payload.js";
-import { Reader, type Sink } from "./reader.js";
 import {
   type CallerOptions,
   type CallerRole,
   capacityOf,
+  enginePath,
   type RoleOptions,
   type WorkerOptions,
   type WorkerRole,
@@ -26,42 +27,17 @@ const ID_KEY = Buffer.from('"invocation_id":"');
 export const JSON_STAMP_KEY = Buffer.from('"stamp":"');
 const FUNCTION_KEY = Buffer.from('"function_id":"');
 
-/** A connection that speaks JSON; results and calls go to `onCall` and `onResult`, everything else is ignored. */
-export class JsonPeer implements Sink {
-  readonly connection: Connection;
-  onFrame: (bytes: Buffer, view: DataView, at: number, length: number) => void = () => {};
-
-  constructor(connection: Connection) {
-    this.connection = connection;
-    const reader = new Reader(this);
-    connection.feed = (bytes, view, from, to) => reader.feed(bytes, view, from, to);
-  }
-
+/** A connection that speaks JSON. */
+export class JsonPeer extends FramePeer {
   sendJson(message: object): void {
     this.connection.send(Buffer.from(JSON.stringify(message)), false);
-  }
-
-  recordBytes(_bytes: Buffer, _at: number, frameLeft: number): number {
-    return frameLeft;
-  }
-
-  wanted(): boolean {
-    return false;
-  }
-
-  record(bytes: Buffer, view: DataView, at: number, length: number): void {
-    this.onFrame(bytes, view, at, length);
-  }
-
-  ping(body: Buffer): void {
-    this.connection.pong(body);
   }
 }
 
 async function peerFor(role: "caller" | "worker", options: RoleOptions): Promise<JsonPeer> {
   if (options.target === "control")
     return new JsonPeer(await upgraded(options.port, `/${role}/${options.number}`));
-  const peer = new JsonPeer(await upgraded(options.port, "/"));
+  const peer = new JsonPeer(await upgraded(options.port, enginePath(options.token)));
   peer.sendJson(announce(`bench-${role}-${options.number}-${process.pid}`));
   return peer;
 }

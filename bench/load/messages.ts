@@ -13,6 +13,8 @@ export interface LoadShape {
   /** Calls open at once, per caller. */
   outstanding: number;
   payloadBytes: number;
+  /** Shown when connecting to an engine that asks for one. */
+  token?: string;
 }
 
 export interface OpenRequest {
@@ -39,12 +41,20 @@ export interface CloseRequest {
 
 export type Request = OpenRequest | RunRequest | CloseRequest;
 
+/** In milliseconds. */
+export interface RoundTrips {
+  p50: number;
+  p90: number;
+  p99: number;
+  max: number;
+}
+
 export interface RunReport extends Tally {
   elapsedMs: number;
   /** CPU of the generator itself: to see that it is cheaper than the router. */
   ownCpuUs: number;
-  /** Round trips in milliseconds; empty without `timing`. */
-  roundTripsMs: { p50: number; p90: number; p99: number; max: number } | undefined;
+  /** Undefined without `timing`. */
+  roundTripsMs: RoundTrips | undefined;
 }
 
 /** `report` is what the request asked for; each program documents its own. */

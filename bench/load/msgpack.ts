@@ -13,6 +13,7 @@ import {
   type CallerOptions,
   type CallerRole,
   capacityOf,
+  enginePath,
   type RoleOptions,
   type WorkerOptions,
   type WorkerRole,
@@ -27,6 +28,10 @@ export const Kind = {
   Error: 3,
   Cancel: 4,
   Cast: 5,
+  Chunk: 6,
+  Credit: 7,
+  End: 8,
+  Open: 9,
   Hello: 16,
   Welcome: 17,
   Register: 18,
@@ -34,6 +39,10 @@ export const Kind = {
   Resolve: 22,
   Resolved: 23,
   Refused: 25,
+  TriggerType: 26,
+  Trigger: 28,
+  Watch: 32,
+  Watching: 33,
 } as const;
 
 // Offsets of the canonical forms: [kind, call, function, timeout_ms, caller, context, payload] and [kind, call, payload].
@@ -44,6 +53,9 @@ const CALL_HEAD_BYTES = 28;
 const ANSWER_HEAD_BYTES = 12;
 const CAST_HEAD_BYTES = 23;
 const CANCEL_BYTES = 7;
+/** A chunk besides what it carries; its length stands in the last four of them. */
+export const CHUNK_HEAD_BYTES = 17;
+const CREDIT_BYTES = 12;
 const NIL = 0xc0;
 
 /** Longer than a cell; a call that waits this long is a fault of the run. */
@@ -76,6 +88,14 @@ export function resultRecord(call: number, payload: Buffer): Buffer {
   return Buffer.concat([Buffer.from([0x93, Kind.Result]), uint32(call), bin32(payload)]);
 }
 
+export function chunkRecord(stream: number, bytes: Buffer): Buffer {
+  return Buffer.concat([Buffer.from([0x94, Kind.Chunk]), uint32(stream), uint32(0), bin32(bytes)]);
+}
+
+export function creditRecord(stream: number, bytes: number): Buffer {
+  return Buffer.concat([Buffer.from([0x93, Kind.Credit]), uint32(stream), uint32(bytes)]);
+}
+
 /** `mode` 1 reaches every owner. */
 export function castRecord(handle: number, mode: 0 | 1, payload: Buffer): Buffer {
   return Buffer.concat([
@@ -99,6 +119,10 @@ export function recordBytes(bytes: Buffer, at: number, frameLeft: number): numbe
       return CAST_HEAD_BYTES + bytes.readUInt32BE(at + CAST_HEAD_BYTES - 4);
     case Kind.Cancel:
       return CANCEL_BYTES;
+    case Kind.Chunk:
+      return CHUNK_HEAD_BYTES + bytes.readUInt32BE(at + CHUNK_HEAD_BYTES - 4);
+    case Kind.Credit:
+      return CREDIT_BYTES;
     default:
       return frameLeft;
   }
@@ -110,6 +134,8 @@ export class MsgpackPeer implements Sink {
   /** What the engine said in `welcome`. */
   welcome: Record<string, unknown> = {};
   onRecord: (bytes: Buffer, view: DataView, at: number, length: number) => void = () => {};
+  /** Chunks, credits and ends of streams. */
+  onStream: (bytes: Buffer, view: DataView, at: number, length: number) => void = () => {};
   #replies = new Map<number, (record: unknown[]) => void>();
   #requests = 0;
 
@@ -123,8 +149,12 @@ export class MsgpackPeer implements Sink {
     return new MsgpackPeer(await upgraded(port, path));
   }
 
-  static async onEngine(port: number, hello: Record<string, unknown> = {}): Promise<MsgpackPeer> {
-    const peer = new MsgpackPeer(await upgraded(port, "/", SUBPROTOCOL));
+  static async onEngine(
+    port: number,
+    hello: Record<string, unknown> = {},
+    token?: string,
+  ): Promise<MsgpackPeer> {
+    const peer = new MsgpackPeer(await upgraded(port, enginePath(token), SUBPROTOCOL));
     const welcomed = peer.#reply(Kind.Welcome);
     peer.connection.send(pack([Kind.Hello, { version: 1, runtime: "bench", ...hello }]), true);
     // The welcome's second element is a map (PROTOCOL.md, welcome).
@@ -176,7 +206,8 @@ export class MsgpackPeer implements Sink {
 
   record(bytes: Buffer, view: DataView, at: number, length: number): void {
     const kind = bytes[at + 1]!;
-    if (kind < Kind.Hello) this.onRecord(bytes, view, at, length);
+    if (kind < Kind.Chunk) this.onRecord(bytes, view, at, length);
+    else if (kind < Kind.Hello) this.onStream(bytes, view, at, length);
     else this.#control(kind, bytes, at, length);
   }
 
@@ -205,10 +236,11 @@ function payloadOf(options: RoleOptions): Buffer {
 
 async function peerFor(role: "caller" | "worker", options: RoleOptions): Promise<MsgpackPeer> {
   if (options.target === "control") return MsgpackPeer.onControl(options.port, `/${role}/${options.number}`);
-  return MsgpackPeer.onEngine(options.port, { name: `bench-${role}-${options.number}-${process.pid}` });
+  const name = `bench-${role}-${options.number}-${process.pid}`;
+  return MsgpackPeer.onEngine(options.port, { name }, options.token);
 }
 
-export async function msgpackCaller(options: CallerOptions): Promise<CallerRole> {
+export async function msgpackCaller(options: CallerOptions): Promise<CallerRole & { peer: MsgpackPeer }> {
   const peer = await peerFor("caller", options);
   const handles = options.target === "control" ? [1] : await peer.resolveAll(options.functions);
   const payload = payloadOf(options);
@@ -236,7 +268,13 @@ export async function msgpackCaller(options: CallerOptions): Promise<CallerRole>
     calls.answered(slot, found === -1 ? 0 : view.getUint32(found));
   };
   peer.connection.onTurnEnd = () => out.flush();
-  return { calls, ready: async () => {}, flush: () => out.flush(), close: () => peer.connection.close() };
+  return {
+    peer,
+    calls,
+    ready: async () => {},
+    flush: () => out.flush(),
+    close: () => peer.connection.close(),
+  };
 }
 
 function failureIn(bytes: Buffer, at: number, length: number): string {
@@ -244,7 +282,7 @@ function failureIn(bytes: Buffer, at: number, length: number): string {
   return JSON.stringify(unpack(Buffer.from(bytes.subarray(at + ANSWER_HEAD_BYTES, at + length))));
 }
 
-export async function msgpackWorker(options: WorkerOptions): Promise<WorkerRole> {
+export async function msgpackWorker(options: WorkerOptions): Promise<WorkerRole & { peer: MsgpackPeer }> {
   const peer = await peerFor("worker", options);
   if (options.target === "engine") await peer.register(options.functions.map((id) => [id]));
   const payload = payloadOf(options);
@@ -258,7 +296,7 @@ export async function msgpackWorker(options: WorkerOptions): Promise<WorkerRole>
   });
   const stampAt = ANSWER_HEAD_BYTES + payload.indexOf(MSGPACK_STAMP_KEY) + MSGPACK_STAMP_KEY.length;
   const stamp = new Marker(MSGPACK_STAMP_KEY);
-  const role = { answered: 0, close: () => peer.connection.close() };
+  const role = { peer, answered: 0, close: () => peer.connection.close() };
   peer.onRecord = (bytes, view, at, length) => {
     if (bytes[at + 1] !== Kind.Call) return;
     const found = stamp.find(bytes, view, at, length);

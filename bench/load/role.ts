@@ -24,6 +24,13 @@ export interface RoleOptions {
   sizedIn: WireName;
   /** msgpack only: several records per frame. */
   coalesced: boolean;
+  /** Shown to an engine that asks for one. */
+  token?: string | undefined;
+}
+
+/** The path of a worker's socket on the engine. */
+export function enginePath(token: string | undefined): string {
+  return token === undefined ? "/" : `/?access_token=${token}`;
 }
 
 export interface CallerOptions extends RoleOptions {
