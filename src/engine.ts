@@ -39,12 +39,14 @@ import {
   LIMITS,
   type Limits,
 } from "./protocol/limits.js";
+import type { WorkerRule } from "./registry/concurrency.js";
 import { FunctionRows } from "./registry/function-rows.js";
 import { Functions, type FunctionsObserver } from "./registry/functions.js";
 import type { FunctionRule } from "./registry/share.js";
 import { TriggerRows } from "./registry/trigger-rows.js";
 import { Workers } from "./registry/workers.js";
 import { Calls } from "./router/calls.js";
+import { Concurrencies } from "./router/concurrencies.js";
 import { Crossing } from "./router/crossing.js";
 import { Departures, type WorkerObserver } from "./router/departures.js";
 import { Drains } from "./router/drains.js";
@@ -95,8 +97,10 @@ export interface EngineOptions {
   metrics?: ListenAddress;
   /** Calls that take this long are logged as slow, in milliseconds; 0 (default): none. */
   slowCallMs?: number;
-  /** Which functions are shared, and which have a time of their own. */
+  /** Which functions are shared, how many calls they take at once, and which have a time of their own. */
   functions?: readonly FunctionRule[];
+  /** How many calls workers take at once, by their names. */
+  workers?: readonly WorkerRule[];
   /** Serves functions that are an HTTP request, to addresses that this allows. Absent: they are refused. */
   httpFunctions?: Omit<HttpFunctionsOptions, "clock">;
   /** The OTLP collector that workers' telemetry goes to. Absent: it is dropped and counted. */
@@ -123,6 +127,7 @@ export class Engine {
   readonly workers = new Workers();
   readonly functions: Functions;
   readonly calls: Calls;
+  readonly concurrencies: Concurrencies;
   readonly metrics = new Metrics();
   readonly server: Server;
   readonly peer: EnginePeer;
@@ -188,31 +193,23 @@ export class Engine {
         if (isOwner) owner.subscribe(topicOf(fn));
         else owner.unsubscribe(topicOf(fn));
       },
+      withdrawn: (fn, connection) => this.concurrencies.withdrawn(connection, fn),
     };
     const generationOf = (connection: number) => server.slots.generations[connection] ?? 0;
-    this.functions = new Functions(
-      FUNCTIONS_MAX,
-      limits.connectionsMax,
-      options.functions ?? [],
-      observer,
-      generationOf,
-    );
+    const rules = { functions: options.functions ?? [], workers: options.workers ?? [] };
+    const { connectionsMax } = limits;
+    this.functions = new Functions(FUNCTIONS_MAX, connectionsMax, rules.functions, observer, generationOf);
     const { functions } = this;
     const { connections, outboxes: loop } = server;
-    this.calls = new Calls({ limits, clock, metrics, functions, workers, connections, loop });
+    const prefixBytes = new Uint16Array(connectionsMax + 1);
+    const shape = { limits, clock, metrics, functions, workers, connections, arena, loop, prefixBytes };
+    this.calls = new Calls(shape);
     const { calls } = this;
-    this.triggers = new TriggerSystem({
-      limits,
-      clock,
-      metrics,
-      log,
-      workers,
-      connections: server.connections,
-    });
+    this.concurrencies = new Concurrencies(calls.queues, functions.names, rules);
+    this.triggers = new TriggerSystem({ limits, clock, metrics, log, workers, connections });
     this.departures = new Departures(workers, functions, calls, this.triggers.registrar, log);
     this.peer = new EnginePeer(calls, functions, log);
     const scanner = new EnvelopeScanner(arena.memory);
-    const prefixBytes = new Uint16Array(limits.connectionsMax + 1);
     const frames = new JsonFrames(arena, calls, functions.names, drawSuffix(randomUUID()), prefixBytes);
     const crossing = new Crossing({
       calls,
@@ -229,7 +226,7 @@ export class Engine {
     };
     this.access = new Access(
       {
-        connectionsMax: limits.connectionsMax,
+        connectionsMax,
         clock,
         log,
         metrics,
@@ -266,6 +263,7 @@ export class Engine {
       frames,
       crossing,
       engine: this.peer,
+      concurrencies: this.concurrencies,
     };
     const triggerReview = new TriggerReview({ access, hooks, waiting: server.waiting });
     const triggerMsgpack = new TriggerMsgpack({ ...this.triggers, review: triggerReview, workers, metrics });
@@ -466,6 +464,7 @@ export class Engine {
     binder.changed = (trigger) => feeds.triggerChanged(trigger);
     registrar.typeChanged = (namespace, id) => feeds.typeChanged(namespace, id);
     this.observe(feeds);
+    this.observe(this.concurrencies);
     const ofWorker = new TriggersOfWorker(triggerRows, triggers, types, this.functions, this.workers);
     const sight = new Sight(this.access, functions, triggers);
     this.serve(listFunctions(functionRows));

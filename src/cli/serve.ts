@@ -9,6 +9,7 @@ import { formatProblem } from "../config/problem.js";
 import type { Engine, EngineOptions, ListenerOptions } from "../engine.js";
 import type { HttpSecurity } from "../http/url-policy.js";
 import { createLogger, type Logger } from "../log.js";
+import type { Concurrency, WorkerRule } from "../registry/concurrency.js";
 import {
   ConfigStatus,
   countProcesses,
@@ -88,11 +89,13 @@ export function engineOptions(
       ? {}
       : { metrics: { host: config.metrics.host, port: config.metrics.port } }),
     slowCallMs: config.log.slow_call_ms,
-    functions: config.functions.map(({ match, share, timeout_ms }) => ({
+    functions: config.functions.map(({ match, share, timeout_ms, ...rule }) => ({
       match,
       ...(share === undefined ? {} : { share }),
       ...(timeout_ms === undefined ? {} : { timeoutMs: timeout_ms }),
+      ...concurrencyOf(rule),
     })),
+    workers: workerRules(config),
     limits: {
       frameBytesMax: server.max_message_bytes,
       idleTimeoutS: server.idle_timeout_s,
@@ -101,6 +104,10 @@ export function engineOptions(
       callsOpenMax: limits.calls_in_flight,
       callsOpenPerConnectionMax: limits.calls_in_flight_per_connection,
       callTimeoutMs: limits.call_timeout_ms,
+      callsExecutingPerWorkerMax: limits.calls_executing_per_worker,
+      queuedBytesPerCallerMax: limits.queued_bytes_per_caller,
+      queuedBytesPerWorkerMax: limits.queued_bytes_per_worker,
+      queuedBytesMax: limits.queued_bytes,
       outboxSoftBytes: limits.outbox_soft_bytes,
       outboxHardBytes: limits.outbox_hard_bytes,
       connectionsMax: limits.connections,
@@ -121,6 +128,25 @@ export function engineOptions(
       channelTtlMs: limits.channel_ttl_ms,
     },
   };
+}
+
+/** How many calls workers take at once: an entry's own name, or those of its replicas. */
+function workerRules({ workers }: Config): WorkerRule[] {
+  return workers.flatMap(({ name, limits }) => {
+    const rule = concurrencyOf(limits);
+    if (rule.concurrency === undefined) return [];
+    const { concurrency } = rule;
+    return [name, `${name}#*`].map((match) => ({ ...rule, match, concurrency }));
+  });
+}
+
+function concurrencyOf(written: {
+  concurrency?: number | undefined;
+  queue_calls?: number | undefined;
+  queue_ms?: number | undefined;
+}): Partial<Concurrency> {
+  const { concurrency, queue_calls: queueCalls, queue_ms: queueMs } = written;
+  return concurrency === undefined ? {} : { concurrency, queueCalls, queueMs };
 }
 
 function listenerOptions(listener: Listener, around: Surroundings): ListenerOptions {
@@ -254,6 +280,7 @@ class Server {
     this.#status.config = config;
     this.#log.setLevel(config.log.level);
     this.#engine.endedCalls.logSlow(config.log.slow_call_ms);
+    this.#engine.concurrencies.replaceWorkers(workerRules(config), this.#engine.workers.all());
   }
 
   #onReloaded(outcome: ReloadOutcome): void {

@@ -22,6 +22,21 @@ export const bounds = z
       "callsOpenPerConnectionMax",
       "Calls awaiting an answer that one connection may have opened.",
     ),
+    calls_executing_per_worker: bound(
+      "callsExecutingPerWorkerMax",
+      "Calls that a worker executes at once if nobody says how many it takes; more wait in the engine, where callers take turns.",
+    ),
+    queued_bytes_per_caller: bound(
+      "queuedBytesPerCallerMax",
+      "Bytes of the calls of one caller that wait for busy workers; beyond them it is answered `overloaded`.",
+      1024,
+    ),
+    queued_bytes_per_worker: bound(
+      "queuedBytesPerWorkerMax",
+      "Bytes of the calls that wait for one worker.",
+      1024,
+    ),
+    queued_bytes: bound("queuedBytesMax", "Bytes of all calls that wait for busy workers.", 1024),
     call_timeout_ms: bound(
       "callTimeoutMs",
       "Deadline of a call that carries none, in milliseconds; longer than the SDKs' own five minutes.",

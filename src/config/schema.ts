@@ -3,7 +3,12 @@
 // Everything else about keys is made from this file: the types, the JSON Schema that editors use, the table in
 // README.md and the sentences in error messages. What depends on more than one value (names that must differ, ports that
 // clash, cycles) is judged in entries.ts and check.ts.
-import { CALL_TIMEOUT_MS_MAX, LIMITS as ENGINE, LIMIT_MAXIMA as MOST } from "../protocol/limits.js";
+import {
+  CALL_TIMEOUT_MS_MAX,
+  CALLS_OPEN_MAX,
+  LIMITS as ENGINE,
+  LIMIT_MAXIMA as MOST,
+} from "../protocol/limits.js";
 import { bounds } from "./bounds-schema.js";
 import { originsSchema, tlsSchema } from "./door-schema.js";
 import { LIMITS } from "./limits.js";
@@ -53,6 +58,25 @@ const server = z
 
 export const SHARE = ["least_outstanding", "round_robin", "hash"] as const;
 
+/** `which`: whose calls; `who` executes them. */
+const concurrency = (which: string, who: string) => ({
+  concurrency: int(
+    1,
+    CALLS_OPEN_MAX,
+    `${which} that ${who} executes at once; more wait in the engine.`,
+  ).optional(),
+  queue_calls: int(
+    0,
+    CALLS_OPEN_MAX,
+    "With `concurrency`: calls that may wait, beyond which callers are answered `overloaded`; default as many as it executes, 16 at least.",
+  ).optional(),
+  queue_ms: int(
+    0,
+    LIMITS.timerMsMax,
+    "With `concurrency`: how long a call may wait, in milliseconds; default 1,000.",
+  ).optional(),
+});
+
 const functionRule = z.strictObject({
   match: text("Function id, or a pattern: `*` stands for any characters, as in `math::*`."),
   share: z
@@ -66,6 +90,7 @@ const functionRule = z.strictObject({
     CALL_TIMEOUT_MS_MAX,
     "Deadline of a call to such a function that carries none, in milliseconds.",
   ).optional(),
+  ...concurrency("Calls of such a function", "one worker"),
 });
 
 const log = z
@@ -203,8 +228,9 @@ const entryLimits = z
       2 ** 50,
       "Resident memory of the process group above which it is restarted gracefully.",
     ).optional(),
+    ...concurrency("Calls of all its functions", "a worker of this name"),
   })
-  .describe("Bounds on the process.");
+  .describe("Bounds on the process, and on what it is given to do at once.");
 
 const watchDetails = z.strictObject({
   paths: strings("Globs below `cwd` whose changes restart the worker."),
@@ -287,7 +313,9 @@ export const configSchema = z.strictObject({
   functions: z
     .array(functionRule)
     .default([])
-    .describe("Sharing and deadlines by pattern of function ids; the first match wins."),
+    .describe(
+      "Sharing, concurrency and deadlines by pattern of function ids; of each the first match that says it wins.",
+    ),
   log,
   metrics,
   reload,

@@ -31,6 +31,8 @@ export function registerEngineFigures(engine: EngineParts, limits: Limits): void
   metrics.counter("calls_opened", "Calls that entered the engine.", () => calls.inFlight.opened);
   metrics.counter("calls_ended", "Calls that ended, however they did.", () => calls.inFlight.ended);
   metrics.gauge("calls_open", "Calls awaiting an answer: opened less ended.", () => calls.inFlight.open);
+  metrics.gauge("queued_calls", "Calls waiting for busy workers.", () => calls.queues.length);
+  metrics.gauge("queued_bytes", "Bytes of these calls.", () => calls.queues.bytes);
   metrics.gauge("connections", "Worker connections.", () => server.slots.open);
   metrics.gauge("workers", "Workers that were let in.", () => engine.workers.count);
   metrics.gauge(

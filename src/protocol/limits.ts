@@ -29,6 +29,11 @@ export const NAMES_BYTES_MAX = 1 << 29;
 /** How long `engine::register_trigger` waits for a provider's answer before it takes the trigger as accepted, in milliseconds; the reference's. */
 export const TRIGGER_ANSWER_MS = 10_000;
 
+/** Calls that may wait for a worker that takes few at once, when nothing else is said: a burst, not a backlog. */
+export const QUEUE_CALLS_MIN = 16;
+/** How long a call may wait for a worker that said how many it takes, when nothing else is said, in milliseconds. */
+export const QUEUE_MS = 1_000;
+
 /** Bytes of a `functions-available` snapshot: with its head it stays below the mebibyte at which the Python SDK closes its connection. */
 export const SNAPSHOT_BYTES_MAX = (1 << 20) - (1 << 14);
 /** The shortest pause between two `functions-available` pushes, in milliseconds. */
@@ -142,6 +147,14 @@ export interface Limits {
   callsOpenPerConnectionMax: number;
   /** Calls open in the whole engine. */
   callsOpenMax: number;
+  /** Calls that a worker executes at once when nobody has said how many it takes; more wait in the engine, where callers take turns. */
+  callsExecutingPerWorkerMax: number;
+  /** Bytes of the calls of one caller that wait in queues. */
+  queuedBytesPerCallerMax: number;
+  /** Bytes of the calls that wait for one worker. */
+  queuedBytesPerWorkerMax: number;
+  /** Bytes of all calls that wait in queues. */
+  queuedBytesMax: number;
   /** Functions one connection may register. */
   functionsPerConnectionMax: number;
   /** Bytes of description, formats and metadata of all these; the same again for the trigger types of a connection. */
@@ -176,12 +189,16 @@ export interface Limits {
 
 const MIB = 1 << 20;
 /** setTimeout counts in a signed 32-bit integer. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
+export const TIMER_MS_MAX = 2 ** 31 - 1;
 
 export const LIMITS: Limits = {
   frameBytesMax: 64 * MIB, // what the reference's WebSocket stack takes
   callsOpenPerConnectionMax: 65_536, // a caller above this is not waiting for answers any more
   callsOpenMax: CALLS_OPEN_MAX,
+  callsExecutingPerWorkerMax: 2_048, // more in its inbox make a worker no faster, and a quiet caller waits behind them
+  queuedBytesPerCallerMax: 8 * MIB, // as the soft bound of an outbox, which is where they would wait otherwise
+  queuedBytesPerWorkerMax: 16 * MIB, // two such callers: one alone cannot fill it
+  queuedBytesMax: 256 * MIB, // sixteen such workers
   functionsPerConnectionMax: 262_144, // a quarter of the table: one worker cannot fill it
   functionBytesPerConnectionMax: 64 * MIB, // 400,000 functions as SDKs describe them; an eighth of the store
   triggersPerConnectionMax: 65_536, // an eighth of the table: one worker cannot fill it
@@ -214,6 +231,10 @@ export const LIMIT_MAXIMA: Limits = {
   frameBytesMax: 128 * MIB, // received, answered and gathered it fits the 2 GiB of the arena, also when frames grew to it by steps
   callsOpenPerConnectionMax: CALLS_OPEN_MAX,
   callsOpenMax: CALLS_OPEN_MAX,
+  callsExecutingPerWorkerMax: CALLS_OPEN_MAX,
+  queuedBytesPerCallerMax: 2 ** 40, // whatever memory there is
+  queuedBytesPerWorkerMax: 2 ** 40,
+  queuedBytesMax: 2 ** 40,
   functionsPerConnectionMax: FUNCTIONS_MAX,
   functionBytesPerConnectionMax: REGISTRY_BYTES_MAX,
   triggersPerConnectionMax: TRIGGERS_MAX,

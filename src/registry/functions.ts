@@ -27,6 +27,8 @@ export interface FunctionsObserver {
   changed(fn: number, change: FunctionChange): void;
   /** A connection became, or ceased to be, an owner of a shared function. */
   sharedOwner(fn: number, connection: number, isOwner: boolean): void;
+  /** A connection offers a function no more. */
+  withdrawn(fn: number, connection: number): void;
 }
 
 /** Carries out one call: the input as JSON text to the result as JSON text, null for none. Rejects with CodedError. */
@@ -74,7 +76,7 @@ export class Functions {
     this.#lists = new OfferLists(this.offers, capacity, connections);
     this.#serving = new Int32Array(capacity + 1);
     this.#drains = new Uint8Array(connections + 1);
-    this.#rules = rules;
+    this.#rules = [...rules].reverse(); // the first that matches wins: it is applied last
     this.#observer = observer;
     this.#generationOf = generationOf;
   }
@@ -362,10 +364,7 @@ export class Functions {
 
   /** Whether configuration, not registration, made the function shared: then what a registration asks for does not matter. */
   #isRuled(fn: number): boolean {
-    return (
-      this.#rules.length > 0 &&
-      this.#rules.some((rule) => rule.share !== undefined && matches(rule.match, this.names.id(fn)))
-    );
+    return this.#rules.some((rule) => rule.share !== undefined && matches(rule.match, this.names.id(fn)));
   }
 
   #enter(fn: number, connection: number, share: Share): number {
@@ -437,6 +436,7 @@ export class Functions {
     this.#lists.remove(offer);
     this.offers.free(offer);
     if (this.carried.size > 0) this.carried.delete(offer);
+    this.#observer.withdrawn(fn, connection);
     if (served) this.#stopSharing(fn, connection);
     if (this.#lists.first(fn) === 0) this.#remove(fn);
     else if (this.#serving[fn] === offer) this.#succeed(fn);

@@ -1,5 +1,7 @@
 // How several living workers serve one function: not at all (one owner, the others stand by), or shared, by a rule.
 
+import type { Concurrency } from "./concurrency.js";
+
 export const Share = { Exclusive: 0, LeastOutstanding: 1, RoundRobin: 2, Hash: 3 } as const;
 export type Share = (typeof Share)[keyof typeof Share];
 
@@ -16,7 +18,7 @@ export function isShareName(name: unknown): name is ShareName {
 }
 
 /** A rule of config.yaml: functions whose id matches are shared, and may have a time of their own. */
-export interface FunctionRule {
+export interface FunctionRule extends Partial<Concurrency> {
   /** Matches whole ids; `*` stands for any run of characters. */
   match: string;
   share?: ShareName;

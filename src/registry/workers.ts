@@ -4,6 +4,7 @@ import { createHmac, randomBytes, randomUUID } from "node:crypto";
 import type { Session } from "../access/session.js";
 import { WORKER_TEXT_CHARS_MAX } from "../protocol/limits.js";
 import type { Connection } from "../transport/connection.js";
+import type { Concurrency } from "./concurrency.js";
 import { DEFAULT_KEY, type NamespaceKey, namespaceKey } from "./names.js";
 
 /** What a worker says of itself; every key null until said. */
@@ -39,6 +40,8 @@ export class Worker implements WorkerMetadata {
   os: string | null = null;
   isolation: string | null = null;
   pid: number | null = null;
+  /** How many calls it takes at once, where it said so itself. */
+  concurrency: Concurrency | null = null;
   #idBytes: Uint8Array | null = null;
 
   constructor(connection: Connection, connectedAtMs: number, session: Session | null) {

@@ -14,11 +14,14 @@ import { Share } from "../registry/share.js";
 import type { SharedOwners } from "../registry/shared-owners.js";
 import { INDEX_MASK } from "../registry/slots.js";
 import type { Workers } from "../registry/workers.js";
+import type { Arena } from "../transport/arena.js";
 import type { Connection } from "../transport/connection.js";
 import { Deadlines } from "./deadlines.js";
 import { Durations } from "./durations.js";
 import { type ErrorBody, engineErrorBody } from "./error-body.js";
 import { CALL_WORDS, CallWord, Flag, InFlight, type Ticket } from "./in-flight.js";
+import { type Outgoing, Queues } from "./queues.js";
+import { Refusal } from "./refusal.js";
 import { Target } from "./routing-table.js";
 
 /** The connection index of the engine itself, as a caller and as an executor. */
@@ -50,13 +53,18 @@ export interface CallsOptions {
   functions: Functions;
   workers: Workers;
   connections: readonly (Connection | undefined)[];
-  /** Counts turns of the event loop. */
-  loop: { readonly turns: number };
+  arena: Arena;
+  /** Counts turns of the event loop, and sees to it that the end of this one is noticed. */
+  loop: { readonly turns: number; schedule(): void; attach(beforeFlush: () => void): void };
+  /** By connection: how much of the beginning of a function's id it must not see. */
+  prefixBytes: Uint16Array;
 }
 
 export class Calls {
   readonly inFlight: InFlight;
   readonly deadlines: Deadlines;
+  /** Calls that wait for workers which execute as many as they take. */
+  readonly queues: Queues;
   /** How long the calls took that have ended. */
   readonly durations = new Durations();
   #watchedFromMs = Number.POSITIVE_INFINITY;
@@ -75,6 +83,11 @@ export class Calls {
   #answers: { json: AnswerSink; msgpack: AnswerSink; engine: AnswerSink } | null = null;
   #cancels: CancelSink | null = null;
   #isDraining = false;
+  /** Why the latest call was refused, and when it may be tried again; for whoever tells its caller. */
+  #refusal: Refusal = Refusal.WorkerBytes;
+  #retryAfterMs: number | undefined;
+  /** Of what shared owners are asked about. */
+  #choosingFor = 0;
 
   constructor(options: CallsOptions) {
     this.#limits = options.limits;
@@ -84,6 +97,8 @@ export class Calls {
     this.connections = options.connections;
     this.inFlight = new InFlight(options.limits.callsOpenMax, options.limits.connectionsMax);
     this.deadlines = new Deadlines(options.clock, this.inFlight, options.loop, (slot) => this.#expire(slot));
+    this.queues = new Queues(options, this);
+    options.loop.attach(() => this.queues.dispatch());
   }
 
   attach(answers: { json: AnswerSink; msgpack: AnswerSink; engine: AnswerSink }, cancels: CancelSink): void {
@@ -100,8 +115,8 @@ export class Calls {
   /** Who executes the next call of a function: a connection index, or one of {@link Executor}; `ByKey`: ask {@link executorByKey}. */
   executorOf(fn: number): number {
     const target = this.#functions.routes.target(fn);
-    if (target > 0) return this.canTake(target) ? target : Executor.Overloaded;
-    if (target === Target.Shared) return this.#choose(fn & INDEX_MASK);
+    if (target > 0) return this.canTake(target) ? target : this.#overloaded();
+    if (target === Target.Shared) return this.#choose(fn);
     return target === Target.Builtin ? Executor.Builtin : Executor.NotFound;
   }
 
@@ -109,9 +124,7 @@ export class Calls {
   executorByKey(fn: number, key: number): number {
     const owners = this.#functions.sharedOwners(fn & INDEX_MASK);
     if (owners === undefined) return Executor.NotFound;
-    return (
-      (key === 0 ? owners.roundRobin(this.canTake) : owners.byHash(key, this.canTake)) || Executor.Overloaded
-    );
+    return (key === 0 ? this.#inTurn(owners, fn) : owners.byHash(key, this.canTake)) || this.#overloaded();
   }
 
   /** Whether a worker keeps up: what waits for it is below the soft bound. */
@@ -122,17 +135,54 @@ export class Calls {
 
   readonly #executing = (connection: number): number => this.inFlight.executing(connection);
 
+  /** Calls that a connection executes, and those that wait for it. */
+  readonly outstanding = (connection: number): number =>
+    this.inFlight.executing(connection) + this.queues.lengthOf(connection);
+
+  /** Whether it could execute a call at once; where none can, one of those that keep up has it wait. */
+  readonly #isFree = (connection: number): boolean =>
+    this.canTake(connection) &&
+    !(this.inFlight.isFull(connection) && this.queues.isFull(connection, this.#choosingFor));
+
   #choose(fn: number): number {
-    const owners = this.#functions.sharedOwners(fn);
+    const owners = this.#functions.sharedOwners(fn & INDEX_MASK);
     if (owners === undefined) return Executor.NotFound;
     if (owners.share === Share.Hash) return Executor.ByKey;
-    return this.#chooseBy(owners) || Executor.Overloaded;
+    return this.#chooseBy(owners, fn) || this.#overloaded();
   }
 
-  #chooseBy(owners: SharedOwners): number {
-    if (owners.share === Share.LeastOutstanding)
-      return owners.leastOutstanding(this.#executing, this.canTake);
-    return owners.roundRobin(this.canTake);
+  #chooseBy(owners: SharedOwners, fn: number): number {
+    if (owners.share !== Share.LeastOutstanding) return this.#inTurn(owners, fn);
+    this.#choosingFor = fn;
+    return (
+      owners.leastOutstanding(this.#executing, this.#isFree) ||
+      owners.leastOutstanding(this.outstanding, this.canTake)
+    );
+  }
+
+  #inTurn(owners: SharedOwners, fn: number): number {
+    this.#choosingFor = fn;
+    return owners.roundRobin(this.#isFree) || owners.roundRobin(this.canTake);
+  }
+
+  #overloaded(): number {
+    this.refuse(Refusal.WorkerBytes, undefined);
+    return Executor.Overloaded;
+  }
+
+  /** Notes why a call is refused. `retryAfterMs`: where that can be told. Returns what stands for a ticket then. */
+  refuse(why: Refusal, retryAfterMs?: number): 0 {
+    this.#refusal = why;
+    this.#retryAfterMs = retryAfterMs;
+    return 0;
+  }
+
+  /** Counts the latest refusal, for whoever tells the caller. */
+  refused(): { message: string; retryAfterMs: number | undefined } {
+    const { metric, message } = this.#refusal;
+    this.#metrics.add(Metric.calls_overloaded);
+    this.#metrics.add(metric);
+    return { message, retryAfterMs: this.#retryAfterMs };
   }
 
   /** The index of a function handle, or 0 when it is stale. */
@@ -151,7 +201,21 @@ export class Calls {
     return this.#functions.timeoutMs(fn & INDEX_MASK) ?? this.#limits.callTimeoutMs;
   }
 
-  /** Enters a call before its frame is sent. 0 = a bound is reached: the caller is told `overloaded`. */
+  /** Enters a call for a worker, which may be busy: then it waits, and its frame is written to {@link outgoing}. 0 = refused, see {@link refused}. */
+  admit(caller: number, call: number, executor: number, fn: number, timeoutMs: number): Ticket {
+    const isQueued = executor !== ENGINE && this.inFlight.isFull(executor);
+    return isQueued
+      ? this.queues.enter(caller, call, executor, fn, timeoutMs)
+      : this.enter(caller, call, executor, fn, timeoutMs, 0);
+  }
+
+  /** Where the frame of an entered call is written: the outbox of its executor, or the queue that it waits in. */
+  outgoing(slot: number, to: Connection): Outgoing {
+    const isQueued = (this.inFlight.words[slot * CALL_WORDS + CallWord.flags]! & Flag.Queued) !== 0;
+    return isQueued ? this.queues.writing(slot) : to.outbox;
+  }
+
+  /** Enters a call before its frame is sent. 0 = a bound is reached, see {@link refused}. */
   enter(
     caller: number,
     call: number,
@@ -165,7 +229,7 @@ export class Calls {
       this.inFlight.calling(caller) >= this.#limits.callsOpenPerConnectionMax &&
       !this.#mayFinish(caller)
     )
-      return 0;
+      return this.refuse(Refusal.CallerCalls);
     const ticket = this.inFlight.enter(
       caller,
       call,
@@ -175,7 +239,8 @@ export class Calls {
       flags,
       this.deadlines.nowMs(),
     );
-    if (this.#made.size > 0 && ticket !== 0) this.#made.get(caller)?.set(call | 0, ticket & INDEX_MASK); // as the table keeps it
+    if (ticket === 0) return this.refuse(Refusal.TableFull);
+    if (this.#made.size > 0) this.#made.get(caller)?.set(call | 0, ticket & INDEX_MASK); // as the table keeps it
     return ticket;
   }
 
@@ -188,14 +253,14 @@ export class Calls {
     this.#isDraining = true;
   }
 
-  /** Calls of one function that a connection executes. Costs what it executes. */
+  /** Calls of one function that a connection executes, or that wait for it. Costs what these are. */
   executingOf(connection: number, fn: number): number {
     const { words } = this.inFlight;
     let count = 0;
     this.inFlight.eachExecuted(connection, (slot) => {
       if (words[slot * CALL_WORDS + CallWord.function] === fn) count++;
     });
-    return count;
+    return count + this.queues.lengthOf(connection, fn);
   }
 
   /** While the engine drains: a call in flight may need further ones. */
@@ -210,11 +275,17 @@ export class Calls {
     if (elapsedMs >= this.#watchedFromMs) this.#watch?.(slot, elapsedMs, code);
     const at = slot * CALL_WORDS;
     const flags = this.inFlight.words[at + CallWord.flags]!;
-    if ((flags & Flag.Baggage) !== 0) this.baggage.delete(slot);
-    if ((flags & Flag.SpelledId) !== 0) this.spelledIds.delete(slot);
+    if (flags !== 0) this.#forget(slot, flags);
     if (this.#made.size > 0)
       this.#forgetMade(slot, this.inFlight.words[at]!, this.inFlight.words[at + CallWord.call]!);
     this.inFlight.leave(slot);
+  }
+
+  /** What is kept beside the table. */
+  #forget(slot: number, flags: number): void {
+    if ((flags & Flag.Baggage) !== 0) this.baggage.delete(slot);
+    if ((flags & Flag.SpelledId) !== 0) this.spelledIds.delete(slot);
+    if ((flags & Flag.Queued) !== 0) this.queues.forget(slot);
   }
 
   #forgetMade(slot: number, caller: number, call: number): void {
@@ -301,6 +372,7 @@ export class Calls {
   }
 
   #expire(slot: number): void {
+    if (this.queues.length > 0 && this.queues.expire(slot)) return;
     this.#metrics.add(Metric.calls_deadline_exceeded);
     this.#cancelAtExecutor(slot);
     this.fail(slot, ErrorCode.DeadlineExceeded, "The call's time has passed");

@@ -300,7 +300,7 @@ export class Crossing {
   callFromEngine(slot: number, json: string, metadataJson: string | undefined): void {
     const { calls } = this.#o;
     const words = calls.inFlight.words;
-    const to = calls.connections[words[slot * CALL_WORDS + CallWord.executor]!];
+    const to = calls.connections[calls.queues.executorOf(slot)];
     if (to === undefined) return calls.fail(slot, ErrorCode.InvocationStopped, "Invocation stopped");
     const bytes = Buffer.from(json, "utf8");
     if (!to.isMsgpack)

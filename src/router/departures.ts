@@ -53,6 +53,7 @@ export class Departures {
     const { index } = worker.connection;
     this.#calls.dropConnection(index);
     this.#functions.unregisterAll(index);
+    this.#calls.queues.depart(worker.connection);
     this.#triggers.depart(worker);
     this.#workers.remove(worker);
     for (const observer of this.#observers) observer.disconnected(worker);

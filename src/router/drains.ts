@@ -49,7 +49,7 @@ export class Drains {
     const { functions, calls } = this.#o;
     const { index } = worker.connection;
     const drained = functions.drainAll(index);
-    const callsLeft = await this.#ended(worker, boundMs, () => calls.inFlight.executing(index));
+    const callsLeft = await this.#ended(worker, boundMs, () => calls.outstanding(index));
     return { functions: drained, callsLeft };
   }
 
@@ -77,8 +77,7 @@ export class Drains {
     const drained = functions.drainAll(connection.index);
     this.#tell?.(worker, null, boundMs);
     const open = (): number =>
-      calls.inFlight.executing(connection.index) +
-      Math.max(0, calls.inFlight.calling(connection.index) - ownCalls);
+      calls.outstanding(connection.index) + Math.max(0, calls.inFlight.calling(connection.index) - ownCalls);
     const callsLeft = await this.#ended(worker, boundMs, open);
     if (connection.isMsgpack && this.#isHere(worker)) server.end(connection, CloseCode.Drained, "drained");
     return { functions: drained, callsLeft };

@@ -148,18 +148,21 @@ export class EnginePeer implements AnswerSink {
     if (executor === Executor.ByKey) executor = this.#calls.executorByKey(fn, 0);
     if (executor === Executor.Builtin) return this.#callBuiltin(index, json);
     if (executor === Executor.NotFound) return Promise.reject(new CodedError(ErrorCode.Draining, DRAINING));
-    const ticket = executor <= 0 ? 0 : this.#calls.enter(ENGINE, 0, executor, fn, timeoutMs, 0);
-    if (ticket === 0)
-      return Promise.reject(new CodedError(ErrorCode.Overloaded, `No worker can take ${id} now`));
+    const ticket = executor <= 0 ? 0 : this.#calls.admit(ENGINE, 0, executor, fn, timeoutMs);
+    if (ticket === 0) return Promise.reject(this.#overloaded(id));
     const slot = ticket & INDEX_MASK;
     return new Promise((resolve, reject) => {
       this.#waiting.set(slot, { resolve, reject });
       // Not now: whoever asks may be in the middle of a received frame, and sending writes to where it lies.
       queueMicrotask(() => {
-        if (this.#calls.inFlight.slotOf(ticket, executor) === slot)
-          this.#crossing?.callFromEngine(slot, json, metadataJson);
+        if (this.#calls.inFlight.isOpen(ticket)) this.#crossing?.callFromEngine(slot, json, metadataJson);
       });
     });
+  }
+
+  #overloaded(id: string): CodedError {
+    const { message, retryAfterMs } = this.#calls.refused();
+    return new CodedError(ErrorCode.Overloaded, `Cannot call ${id}: ${message}`, retryAfterMs);
   }
 
   async #callBuiltin(index: number, json: string): Promise<string | null> {

@@ -30,8 +30,7 @@ export class Enqueue {
     const receipt = randomUUID();
     const input = readInput(envelope, namespace, queue, receipt);
     const ticket = envelope.idStart < 0 ? 0 : this.#calls.enter(from.index, 0, ENGINE, 0, this.#timeoutMs, 0);
-    if (ticket === 0 && envelope.idStart >= 0)
-      return this.#frames.refuse(from, envelope, ErrorCode.Overloaded, "The caller has too many calls open");
+    if (ticket === 0 && envelope.idStart >= 0) return this.#overloaded(from, envelope);
     if (ticket !== 0) this.#frames.rememberSpelled(ticket & INDEX_MASK, envelope);
     const provided = this.#engine.call(DEFAULT_NAMESPACE, PROVIDER_ID, input, this.#timeoutMs);
     const receipted = provided.then(
@@ -42,6 +41,11 @@ export class Enqueue {
     );
     if (ticket !== 0) this.#engine.settleLater(ticket, receipted);
     else receipted.catch(() => undefined); // nobody asked for an answer; the provider's failure was counted where it ended
+  }
+
+  #overloaded(from: Connection, envelope: JsonEnvelope): void {
+    const { message, retryAfterMs } = this.#calls.refused();
+    this.#frames.refuse(from, envelope, ErrorCode.Overloaded, message, retryAfterMs);
   }
 }
 

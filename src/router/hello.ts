@@ -1,8 +1,9 @@
 // What a msgpack worker says of itself in its first record.
 
-import { ID_BYTES_MAX } from "../protocol/limits.js";
+import { CALLS_OPEN_MAX, ID_BYTES_MAX, TIMER_MS_MAX } from "../protocol/limits.js";
 import { type Cursor, ElementError } from "../protocol/msgpack/cursor.js";
 import { unpack } from "../protocol/msgpack/general.js";
+import type { Concurrency } from "../registry/concurrency.js";
 import { DEFAULT_NAMESPACE } from "../registry/names.js";
 import { cleanText, isBlank } from "../registry/workers.js";
 
@@ -17,6 +18,7 @@ export interface Hello {
   isolation: string | null;
   pid: number | null;
   previous: { worker: string; token: string } | null;
+  concurrency: Concurrency | null;
 }
 
 /** Reads the map of a hello. Throws ElementError. */
@@ -39,7 +41,23 @@ export function readHello(cursor: Cursor): Hello {
     isolation: text(map, "isolation"),
     pid: integer(map, "pid"),
     previous: readPrevious(map["previous"]),
+    concurrency: readConcurrency(map),
   };
+}
+
+/** `concurrency`, `queue_calls`, `queue_ms`: how many calls it takes at once. */
+function readConcurrency(map: Record<string, unknown>): Concurrency | null {
+  const concurrency = bound(map, "concurrency", 1, CALLS_OPEN_MAX);
+  const queueCalls = bound(map, "queue_calls", 0, CALLS_OPEN_MAX);
+  const queueMs = bound(map, "queue_ms", 0, TIMER_MS_MAX);
+  return concurrency === undefined ? null : { concurrency, queueCalls, queueMs };
+}
+
+function bound(map: Record<string, unknown>, key: string, min: number, max: number): number | undefined {
+  const value = integer(map, key) ?? undefined;
+  if (value !== undefined && (value < min || value > max))
+    throw new ElementError(`hello.${key} must be ${min} to ${max}, not ${value}`);
+  return value;
 }
 
 function readMap(bytes: Uint8Array): Record<string, unknown> {

@@ -18,7 +18,7 @@
 //   word 12, 13             when it was entered, in milliseconds, as one double
 //   word 14 …               free
 //
-// Per connection eight int32, five of them in use: first call it executes, first call it made, how many of each, and how many it has executed.
+// Per connection eight int32, six of them in use: first call it executes, first call it made, how many of each, how many it has executed, and its window.
 // All of it is address space until it is touched, so nothing ever grows or moves.
 
 import { assert } from "../assert.js";
@@ -49,10 +49,12 @@ export const Flag = {
   Baggage: 2,
   /** The function id as the caller spelled it waits in the calls' map for the answer. */
   SpelledId: 4,
+  /** It waits in the queue of its worker, under the engine as its executor. */
+  Queued: 8,
 } as const;
 
 const PEER_WORDS = 8;
-const PeerWord = { executes: 0, calls: 1, executing: 2, calling: 3, executed: 4 } as const;
+const PeerWord = { executes: 0, calls: 1, executing: 2, calling: 3, executed: 4, window: 5 } as const;
 
 /** Where the double of a call lies, counted in doubles. */
 const OPENED_DOUBLE = 6;
@@ -67,6 +69,7 @@ export class InFlight {
   readonly #peers: Int32Array;
   readonly #wheel = new Int32Array(WHEEL_SIZE);
   readonly #slots: Slots<"call">;
+  #ended: (executor: number, fn: number) => void = () => undefined;
   /** Calls ever opened, and ever ended: opened = ended + open, always. */
   opened = 0;
   ended = 0;
@@ -77,6 +80,12 @@ export class InFlight {
     this.words = new Int32Array((capacity + 1) * CALL_WORDS);
     this.#doubles = new Float64Array(this.words.buffer);
     this.#peers = new Int32Array((connections + 1) * PEER_WORDS);
+    this.setWindow(0, 2 ** 31 - 1); // the engine itself never makes a call wait
+  }
+
+  /** `ended(executor, function)` is told of every call that ends at a connection whose window is 0. */
+  attach(ended: (executor: number, fn: number) => void): void {
+    this.#ended = ended;
   }
 
   get open(): number {
@@ -125,6 +134,17 @@ export class InFlight {
     return this.#peers[connection * PEER_WORDS + PeerWord.executed]! >>> 0;
   }
 
+  /** Whether a further call to this connection has to be looked at by the queues: it executes as many as its window lets through. */
+  isFull(connection: number): boolean {
+    const at = connection * PEER_WORDS;
+    return this.#peers[at + PeerWord.executing]! >= this.#peers[at + PeerWord.window]!;
+  }
+
+  /** How many calls a connection may execute before the queues look at more; 0: they look at each, and at each that ends. */
+  setWindow(connection: number, calls: number): void {
+    this.#peers[connection * PEER_WORDS + PeerWord.window] = calls;
+  }
+
   /** Enters a call, before its frame is sent. Returns its ticket, or 0 when the table is full. */
   enter(
     caller: number,
@@ -156,6 +176,32 @@ export class InFlight {
     return ticket;
   }
 
+  /** Hands a call that waited under the engine to the connection that executes it, with the deadline it has then. */
+  assign(slot: number, executor: number, deadlineTick: number): void {
+    const words = this.words;
+    const at = slot * CALL_WORDS;
+    const former = words[at + CallWord.executor]! * PEER_WORDS;
+    const next = executor * PEER_WORDS;
+    this.#unlink(slot, this.#peers, former + PeerWord.executes, CallWord.executorPrevious);
+    this.#unlink(
+      slot,
+      this.#wheel,
+      words[at + CallWord.deadline]! & (WHEEL_SIZE - 1),
+      CallWord.wheelPrevious,
+    );
+    words[at + CallWord.executor] = executor;
+    words[at + CallWord.deadline] = deadlineTick;
+    this.#link(slot, this.#peers, next + PeerWord.executes, CallWord.executorPrevious);
+    this.#link(slot, this.#wheel, deadlineTick & (WHEEL_SIZE - 1), CallWord.wheelPrevious);
+    this.#peers[former + PeerWord.executing]!--;
+    this.#peers[next + PeerWord.executing]!++;
+  }
+
+  /** Whether a ticket's call is open, whoever executes it. */
+  isOpen(ticket: Ticket): boolean {
+    return this.#slots.indexOf(ticket) !== 0;
+  }
+
   /** The slot of a ticket given to this executor, or 0: stale, never given, or given to another. */
   slotOf(ticket: Ticket, executor: number): number {
     const slot = this.#slots.indexOf(ticket);
@@ -182,6 +228,7 @@ export class InFlight {
     this.#peers[caller + PeerWord.calling]!--;
     this.#slots.free(slot);
     this.ended++;
+    if (this.#peers[executor + PeerWord.window] === 0) this.#ended(words[at + 2]!, words[at + 3]!);
   }
 
   /** Calls `expire(slot)` for every call of this wheel position whose deadline is not after `tick`. `expire` ends that call and no other. */

@@ -33,6 +33,7 @@ import type { Connection } from "../transport/connection.js";
 import type { Server } from "../transport/server.js";
 import { type Calls, ENGINE } from "./calls.js";
 import { cardsFull, cardTooLarge } from "./card.js";
+import type { Concurrencies } from "./concurrencies.js";
 import type { Departures } from "./departures.js";
 import type { EnginePeer } from "./engine-peer.js";
 import { JsonEnvelope } from "./json-envelope.js";
@@ -58,6 +59,7 @@ export interface JsonControlOptions {
   frames: JsonFrames;
   engine: EnginePeer;
   triggers: TriggerJson;
+  concurrencies: Concurrencies;
 }
 
 /** Registrations of a connection whose namespace is not known yet, in arrival order. */
@@ -154,10 +156,14 @@ export class JsonControl {
       return;
     }
     const ticket = calls.enter(from.index, 0, ENGINE, functions.slots.handleOf(fn), limits.callTimeoutMs, 0);
-    if (ticket === 0)
-      return frames.refuse(from, envelope, ErrorCode.Overloaded, "The caller has too many calls open");
+    if (ticket === 0) return this.#overloaded(from, envelope);
     frames.remember(ticket & INDEX_MASK, envelope);
     engine.settleLater(ticket, result);
+  }
+
+  #overloaded(from: Connection, envelope: JsonEnvelope): void {
+    const { message, retryAfterMs } = this.#o.calls.refused();
+    this.#o.frames.refuse(from, envelope, ErrorCode.Overloaded, message, retryAfterMs);
   }
 
   /** The worker has said where it lives, or is taken to live in `default`: what was held back is applied, in order. */
@@ -309,11 +315,11 @@ export class JsonControl {
     card: Pick<ByteSink, "bytes" | "length">,
     carry: Carry | null,
   ): void {
-    const { functions, metrics, workers } = this.#o;
+    const { functions, metrics, workers, concurrencies } = this.#o;
     try {
       this.#checkRegistration(worker, bytes, start, end);
       this.#checkCard(worker, bytes, start, end, card.length);
-      const { state, owner, offer } = functions.register(
+      const { fn, state, owner, offer } = functions.register(
         worker.connection.index,
         worker.namespace,
         bytes,
@@ -324,6 +330,7 @@ export class JsonControl {
         carry,
       );
       functions.offers.setCard(offer, card.bytes, 0, card.length);
+      concurrencies.offered(worker.connection.index, fn, null);
       metrics.counts[Metric.registrations]!++;
       if (state === OfferState.Standby)
         this.#conflict(worker, textOf(bytes, start, end), workers.of(owner)?.id ?? "");

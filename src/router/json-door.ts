@@ -72,7 +72,12 @@ export class JsonDoor implements Door, AnswerSink {
   }
 
   opened(connection: Connection): void {
+    this.#o.calls.queues.opened(connection.index);
     this.#o.control.opened(connection);
+  }
+
+  drained(connection: Connection): void {
+    this.#o.calls.queues.drained(connection.index);
   }
 
   closed(connection: Connection): void {
@@ -190,7 +195,7 @@ export class JsonDoor implements Door, AnswerSink {
   #call(from: Connection, executor: number, fn: number): void {
     const { calls, frames } = this.#o;
     const envelope = this.#envelope;
-    const ticket = calls.enter(from.index, 0, executor, fn, calls.timeoutMs(fn, 0), 0);
+    const ticket = calls.admit(from.index, 0, executor, fn, calls.timeoutMs(fn, 0));
     if (ticket === 0) return this.#overloaded(from, Action.Call);
     const slot = ticket & INDEX_MASK;
     frames.remember(slot, envelope);
@@ -216,13 +221,8 @@ export class JsonDoor implements Door, AnswerSink {
   }
 
   #overloaded(from: Connection, action: Action): void {
-    this.#o.metrics.add(Metric.calls_overloaded);
-    this.#refuse(
-      from,
-      action,
-      ErrorCode.Overloaded,
-      "No worker can take the call now, or the caller has too many open",
-    );
+    const { message, retryAfterMs } = this.#o.calls.refused();
+    this.#refuse(from, action, ErrorCode.Overloaded, message, retryAfterMs);
   }
 
   #draining(from: Connection, action: Action): void {
@@ -231,13 +231,13 @@ export class JsonDoor implements Door, AnswerSink {
   }
 
   /** Tells the caller, if it gave an id and wants an answer. */
-  #refuse(from: Connection, action: Action, code: ErrorCode, message: string): void {
+  #refuse(from: Connection, action: Action, code: ErrorCode, message: string, retryAfterMs?: number): void {
     if (action === Action.Void || this.#envelope.idStart < 0) {
       this.#o.log.debug({ code, message }, "call without an answer refused");
       return this.#o.metrics.add(Metric.casts_dropped);
     }
     this.#o.metrics.add(Metric.calls_refused);
-    this.#o.frames.refuse(from, this.#envelope, code, message);
+    this.#o.frames.refuse(from, this.#envelope, code, message, retryAfterMs);
   }
 
   #action(): Action {

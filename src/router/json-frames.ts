@@ -3,6 +3,7 @@
 import { FrameWriter } from "../protocol/json/frame-writer.js";
 import { SUFFIX_LENGTH, UUID_LENGTH, UUID_SPELLING_MAX } from "../protocol/json/uuid.js";
 import type { Names } from "../registry/names.js";
+import { INDEX_MASK } from "../registry/slots.js";
 import type { Arena } from "../transport/arena.js";
 import type { Connection } from "../transport/connection.js";
 import type { Calls } from "./calls.js";
@@ -92,7 +93,8 @@ export class JsonFrames {
       span(fields.metadataStart, fields.metadataEnd) +
       span(fields.traceStart, fields.traceEnd) +
       span(fields.baggageStart, fields.baggageEnd);
-    const at = to.outbox.reserve(bytes);
+    const outgoing = ticket === 0 ? to.outbox : this.#calls.outgoing(ticket & INDEX_MASK, to);
+    const at = outgoing.reserve(bytes);
     const writer = this.#writer;
     writer.at = at;
     writer.fixed(pieces.call);
@@ -106,7 +108,7 @@ export class JsonFrames {
       writer.span(fields.metadataStart, fields.metadataEnd);
     }
     writer.byte(CLOSE_BRACE);
-    to.outbox.commit(at, writer.at);
+    outgoing.commit(at, writer.at);
   }
 
   #data(fields: CallFields, callerId: Uint8Array | null): void {
@@ -165,7 +167,7 @@ export class JsonFrames {
       this.#calls.baggage.set(slot, this.#arena.bytes.slice(envelope.baggageStart, envelope.baggageEnd));
       flags |= Flag.Baggage;
     }
-    this.#calls.inFlight.words[slot * CALL_WORDS + CallWord.flags] = flags;
+    this.#calls.inFlight.words[slot * CALL_WORDS + CallWord.flags]! |= flags;
   }
 
   /** As {@link remember}, for a call to no registered function: its answer names the function as the caller spelled it. */

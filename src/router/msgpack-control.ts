@@ -15,13 +15,14 @@ import { pack } from "../protocol/msgpack/general.js";
 import { Kind } from "../protocol/msgpack/records.js";
 import type { Functions } from "../registry/functions.js";
 import { DEFAULT_NAMESPACE, type NamespaceKey } from "../registry/names.js";
-import { isShareName, SHARE_NAMES, Share } from "../registry/share.js";
 import type { Worker, Workers } from "../registry/workers.js";
 import type { Connection } from "../transport/connection.js";
 import type { Server } from "../transport/server.js";
-import { cardsFull, readCard } from "./card.js";
+import { cardsFull } from "./card.js";
+import type { Concurrencies } from "./concurrencies.js";
 import type { Departures } from "./departures.js";
 import type { Feeds } from "./feeds.js";
+import { readEntry } from "./function-entry.js";
 import { readHello } from "./hello.js";
 import type { MsgpackDrain } from "./msgpack-drain.js";
 import { isEngineId, type MsgpackGeneral } from "./msgpack-general.js";
@@ -45,9 +46,8 @@ export interface MsgpackControlOptions {
   triggers: TriggerMsgpack;
   feeds: Feeds;
   drain: MsgpackDrain;
+  concurrencies: Concurrencies;
 }
-
-const NO_CARD = new Uint8Array(0);
 
 export class MsgpackControl {
   readonly #o: MsgpackControlOptions;
@@ -134,6 +134,7 @@ export class MsgpackControl {
       os: hello.os,
       isolation: hello.isolation,
       pid: hello.pid,
+      concurrency: hello.concurrency,
     });
     const { session } = worker;
     if (session !== null && !session.mayDeclare(hello.namespace)) {
@@ -275,7 +276,8 @@ export class MsgpackControl {
     const { functionsPerConnectionMax } = this.#o.limits;
     if (count > functionsPerConnectionMax) throw tooMany(count, 0, functionsPerConnectionMax);
     const entries = new Array<Entry>(count);
-    for (let position = 0; position < count; position++) entries[position] = this.#entry(position);
+    for (let position = 0; position < count; position++)
+      entries[position] = readEntry(this.#list, this.#item, position);
     return entries;
   }
 
@@ -313,19 +315,6 @@ export class MsgpackControl {
     if (!functions.offers.hasCardRoom(index, added, most)) throw cardsFull(most);
   }
 
-  #entry(position: number): Entry {
-    const list = this.#list;
-    const item = this.#item;
-    list.raw();
-    if (item.open(list.bytes, list.start) < 1)
-      throw new ElementError(`function ${position} must be an array that begins with an id`);
-    item.str(`id of function ${position}`);
-    const { bytes, start, end } = item;
-    const card = item.left === 0 ? NO_CARD : readCard(item, position);
-    const share = item.left === 0 ? Share.Exclusive : readShare(item, position);
-    return { bytes, start, end, share, card };
-  }
-
   /** Throws before anything of the list is registered. */
   #checkIds(namespace: NamespaceKey, entries: readonly Entry[]): void {
     for (let position = 0; position < entries.length; position++)
@@ -355,7 +344,7 @@ export class MsgpackControl {
   }
 
   #registerAll(from: Connection, worker: Worker, request: number, mode: number, entries: Entry[]): void {
-    const { functions, metrics } = this.#o;
+    const { functions, metrics, concurrencies } = this.#o;
     this.#checkIds(worker.namespace, entries);
     this.#checkRoom(worker, entries, mode);
     if (mode === RegisterMode.Replace) this.#takeOver(from);
@@ -376,6 +365,7 @@ export class MsgpackControl {
         round,
       );
       functions.offers.setCard(offer, entry.card, 0, entry.card.length);
+      concurrencies.offered(from.index, fn, entry.concurrency);
       view.setUint32(position * 4, functions.slots.handleOf(fn) >>> 0);
       states[position] = state;
     }
@@ -443,17 +433,6 @@ export class MsgpackControl {
     const bytes = pack(record);
     to.outbox.append(bytes, 0, bytes.length);
   }
-}
-
-function readShare(item: Cursor, position: number): Share {
-  if (item.nil()) return Share.Exclusive;
-  item.str(`share of function ${position}`);
-  const name = Buffer.from(item.bytes.subarray(item.start, item.end)).toString("utf8");
-  if (!isShareName(name))
-    throw new ElementError(
-      `share of function ${position} must be nil or one of ${Object.keys(SHARE_NAMES).join(", ")}, not ${name}`,
-    );
-  return SHARE_NAMES[name];
 }
 
 function tooMany(count: number, had: number, max: number): CodedError {

@@ -70,10 +70,12 @@ export class MsgpackDoor implements Door, AnswerSink, CancelSink {
   }
 
   opened(connection: Connection): void {
+    this.#calls.queues.opened(connection.index);
     this.#control.opened(connection);
   }
 
   drained(connection: Connection): void {
+    this.#calls.queues.drained(connection.index);
     this.#streams.drained(connection);
   }
 
@@ -120,7 +122,8 @@ export class MsgpackDoor implements Door, AnswerSink, CancelSink {
     const executor = this.#calls.executorOf(fn);
     if (executor > 0 && (this.#access.restricted[from.index] === 0 || this.#access.passes(from.index, fn))) {
       const to = this.#calls.connections[executor]!;
-      if (to.isMsgpack) return this.#forwardCall(from, to, frame, at, next, fn);
+      if (to.isMsgpack && !this.#calls.inFlight.isFull(executor))
+        return this.#forwardCall(from, to, frame, at, next, fn);
     }
     this.#endRun(frame, at);
     return this.#general.record(from, frame, at, end);

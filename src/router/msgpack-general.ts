@@ -136,7 +136,7 @@ export class MsgpackGeneral {
     if (executor === Executor.ByKey) executor = calls.executorByKey(fn, this.#keyOf(cursor.bytes, parts));
     if (executor === Executor.NotFound) return this.#notFound(from, call, fn);
     if (executor === Executor.Overloaded) return this.overloaded(from, call);
-    const ticket = calls.enter(from.index, call, Math.max(executor, 0), fn, calls.timeoutMs(fn, askedMs), 0);
+    const ticket = calls.admit(from.index, call, Math.max(executor, 0), fn, calls.timeoutMs(fn, askedMs));
     if (ticket === 0) return this.overloaded(from, call);
     const slot = ticket & INDEX_MASK;
     if (executor === Executor.Builtin)
@@ -147,12 +147,11 @@ export class MsgpackGeneral {
         parts.payloadStart,
         parts.payloadEnd,
       );
-    this.#deliver(from, slot, cursor.bytes, parts);
+    this.#deliver(from, executor, slot, cursor.bytes, parts);
   }
 
-  #deliver(from: Connection, slot: number, frame: Uint8Array, parts: Parts): void {
-    const words = this.#o.calls.inFlight.words;
-    const to = this.#o.calls.connections[words[slot * CALL_WORDS + CallWord.executor]!];
+  #deliver(from: Connection, executor: number, slot: number, frame: Uint8Array, parts: Parts): void {
+    const to = this.#o.calls.connections[executor];
     if (to === undefined) return;
     const { contextStart, contextEnd, payloadStart, payloadEnd } = parts;
     const context = contextStart < 0 ? null : frame.subarray(contextStart, contextEnd);
@@ -187,7 +186,8 @@ export class MsgpackGeneral {
     const { arena, calls } = this.#o;
     const words = calls.inFlight.words;
     const at = slot * CALL_WORDS;
-    const out = to.outbox.reserve(CALL_OVERHEAD + (context?.length ?? 0) + payload.length);
+    const outgoing = calls.outgoing(slot, to);
+    const out = outgoing.reserve(CALL_OVERHEAD + (context?.length ?? 0) + payload.length);
     const remainingMs = calls.deadlines.remainingMs(words[at + CallWord.deadline]!);
     const behind = writeCallHead(
       arena.bytes,
@@ -200,7 +200,7 @@ export class MsgpackGeneral {
       payload.length,
     );
     arena.bytes.set(payload, behind);
-    to.outbox.commit(out, behind + payload.length);
+    outgoing.commit(out, behind + payload.length);
   }
 
   #answer(from: Connection, kind: number, ticket: number, cursor: Cursor): void {
@@ -236,13 +236,8 @@ export class MsgpackGeneral {
   }
 
   overloaded(from: Connection, call: number): void {
-    this.#o.metrics.add(Metric.calls_overloaded);
-    this.sendError(
-      from,
-      call,
-      ErrorCode.Overloaded,
-      "No worker can take the call now, or the caller has too many open",
-    );
+    const { message, retryAfterMs } = this.#o.calls.refused();
+    this.sendError(from, call, ErrorCode.Overloaded, message, retryAfterMs);
   }
 
   #draining(from: Connection, call: number): void {

@@ -4,6 +4,7 @@
 import type { Hooks } from "../access/hooks.js";
 import type { Session } from "../access/session.js";
 import { cardMember, metadataOf } from "../registry/card.js";
+import type { Concurrency } from "../registry/concurrency.js";
 import type { Share } from "../registry/share.js";
 import type { Worker } from "../registry/workers.js";
 
@@ -14,6 +15,8 @@ export interface Entry {
   end: number;
   share: Share;
   card: Uint8Array;
+  /** How many of its calls the worker takes at once, where it says so. */
+  concurrency: Concurrency | null;
 }
 
 /** Hooks asked at once: a worker may register more functions than a hook's worker should get calls in one turn. */
@@ -63,7 +66,14 @@ async function ask(
   const { context } = session.rights;
   const answer = await hooks.onFunction(hook, session.policy.hookTimeoutMs, wanted, namespace, context);
   const bytes = Buffer.from(session.prefixed(answer.id), "utf8");
-  return { bytes, start: 0, end: bytes.length, share: entry.share, card: cardAfter(card, answer) };
+  return {
+    bytes,
+    start: 0,
+    end: bytes.length,
+    share: entry.share,
+    card: cardAfter(card, answer),
+    concurrency: entry.concurrency,
+  };
 }
 
 function memberValue(card: string, member: string): unknown {

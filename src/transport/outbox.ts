@@ -37,6 +37,7 @@ export class Outboxes {
   #spare: Outbox[] = [];
   #scheduled = false;
   readonly #afterFlush: () => void;
+  #beforeFlush: () => void = () => undefined;
 
   /** `afterFlush` runs at the end of every turn in which something was sent or a connection overran: the place to close connections. */
   constructor(arena: Arena, metrics: Metrics, hardBytes: number, afterFlush: () => void) {
@@ -44,6 +45,11 @@ export class Outboxes {
     this.metrics = metrics;
     this.hardBytes = hardBytes;
     this.#afterFlush = afterFlush;
+  }
+
+  /** `beforeFlush` runs at the end of every turn that is noticed: the place for what becomes possible by what happened in it. */
+  attach(beforeFlush: () => void): void {
+    this.#beforeFlush = beforeFlush;
   }
 
   /** Has `outbox` flushed at the end of this turn. */
@@ -83,6 +89,7 @@ export class Outboxes {
   readonly #endTurn = (): void => {
     this.#scheduled = false;
     this.turns++;
+    this.#beforeFlush();
     this.flush();
     this.#afterFlush();
   };
@@ -159,6 +166,14 @@ export class Outbox {
     );
     this.#length += bytes;
     this.#shared.metrics.counts[Metric.bytes_copied]! += bytes;
+  }
+
+  /** Adds one frame, or whole records, that were written elsewhere; `bytes` may be reused at once. */
+  add(bytes: Uint8Array): void {
+    if (!this.#isText) return this.append(bytes, 0, bytes.length);
+    const at = this.reserve(bytes.length);
+    this.#shared.arena.bytes.set(bytes, at);
+    this.commit(at, at + bytes.length);
   }
 
   /** Room for a frame or records of at most `bytes`, to be written to the arena and ended by {@link commit} before anything else is added. */

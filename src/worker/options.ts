@@ -6,7 +6,8 @@ import type { JsonSchema, StandardSchema, ToJsonSchema } from "./schema.js";
 import type { ChannelRef, StreamPart } from "./streams.js";
 import type { TriggerState } from "./trigger.js";
 
-export interface ConnectOptions {
+/** `concurrency` and what belongs to it bound the calls of all functions of the worker together. */
+export interface ConnectOptions extends Concurrency {
   /** Default: `III_URL` of the environment, else ws://127.0.0.1:49134. */
   url?: string;
   /** The worker's name, unique in its namespace. Default: `III_WORKER_NAME`, else none. */
@@ -57,9 +58,20 @@ export type WorkerEvent =
   /** The worker is closed and will not come back. */
   | { type: "closed"; code: number; reason: string };
 
+/** How many calls are taken at once. More wait in the engine, where callers take turns, within bounds; beyond these callers get `overloaded`. */
+export interface Concurrency {
+  /** Calls executed at once; default: no bound of its own. */
+  concurrency?: number;
+  /** With `concurrency`: calls that may wait; default as many as are executed, 16 at least. */
+  queueCalls?: number;
+  /** With `concurrency`: how long one may wait, in milliseconds; default 1,000. */
+  queueMs?: number;
+}
+
 export type Share = "least_outstanding" | "round_robin" | "hash";
 
-export interface RegisterOptions<Data, Result> {
+/** `concurrency` and what belongs to it bound the calls of this function. */
+export interface RegisterOptions<Data, Result> extends Concurrency {
   description?: string;
   /** Checks what callers send and types the handler; or a JSON Schema that is only shown. */
   request?: StandardSchema<unknown, Data> | JsonSchema;

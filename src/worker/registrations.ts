@@ -6,7 +6,7 @@
 
 import { PayloadError, type WorkerError } from "./errors.js";
 import { Kind } from "./kind.js";
-import type { Handler, Share } from "./options.js";
+import type { Concurrency, Handler, Share } from "./options.js";
 import type { RecordWriter } from "./record-writer.js";
 import type { Check } from "./schema.js";
 
@@ -22,6 +22,7 @@ export interface FunctionEntry {
   readonly responseFormat: unknown;
   readonly metadata: unknown;
   readonly share: Share | undefined;
+  readonly concurrency: Concurrency;
   readonly checkRequest: Check | undefined;
   readonly checkResponse: Check | undefined;
 }
@@ -233,5 +234,7 @@ export class Registrations {
 
 function elementsOf(entry: FunctionEntry): readonly unknown[] {
   const { id, description, requestFormat, responseFormat, metadata, share } = entry;
-  return [id, description, requestFormat, responseFormat, metadata, share];
+  const { concurrency, queueCalls, queueMs } = entry.concurrency;
+  const elements = [id, description, requestFormat, responseFormat, metadata, share];
+  return concurrency === undefined ? elements : [...elements, concurrency, queueCalls, queueMs];
 }

@@ -130,6 +130,7 @@ export class Worker implements Calling {
       responseFormat: jsonSchemaOf(response, "output", toJSONSchema),
       metadata,
       share,
+      concurrency: options,
       checkRequest: checkOf(request, "request_invalid"),
       checkResponse: checkOf(response, "response_invalid"),
     });

@@ -16,6 +16,7 @@ class Registry {
     [],
     {
       changed: () => undefined,
+      withdrawn: () => undefined,
       sharedOwner: (_fn, connection, isOwner) => this.owners.push(`${connection}${isOwner ? "+" : "-"}`),
     },
     () => 0,

@@ -33,6 +33,7 @@ function registry(capacity = 100, rules: readonly FunctionRule[] = []): Seen {
     rules,
     {
       changed: () => changes++,
+      withdrawn: () => undefined,
       sharedOwner: (fn, connection, isOwner) => owners.push(`${fn} ${connection} ${isOwner ? "+" : "-"}`),
     },
     (connection) => connection + 100,
@@ -159,10 +160,10 @@ test("a shared function has all owners that share it the same way; others stand 
   assert.deepEqual(owners, [`${fn} 1 +`, `${fn} 2 +`, `${fn} 1 -`, `${fn} 2 -`, `${fn} 4 +`, `${fn} 5 +`]);
 });
 
-test("a rule shares by pattern, whatever the registration asks for, also after everybody left; the last rule wins", () => {
+test("a rule shares by pattern, whatever the registration asks for, also after everybody left; the first rule that says it wins", () => {
   const rules: FunctionRule[] = [
-    { match: "pool::*", share: "round_robin", timeoutMs: 5 },
     { match: "pool::one*", share: "hash" },
+    { match: "pool::*", share: "round_robin", timeoutMs: 5 },
     { match: "*::slow", timeoutMs: 900 },
   ];
   const { functions, register, unregister } = registry(100, rules);

@@ -216,7 +216,7 @@ test("unknown kinds are skipped and counted, trailing elements are skipped, miss
   peer.send([17, {}], [99, { deep: [1] }], [4_000_000_000]);
   await peer.settle();
   assert.equal(counter("records_unknown"), 3);
-  peer.send([18, 5, 0, [["f", null, null, null, null, null, "more", 1]], "trailing"]);
+  peer.send([18, 5, 0, [["f", null, null, null, null, null, null, null, null, "more", 1]], "trailing"]);
   const registered = await peer.next();
   assert.deepEqual(registered.slice(0, 2), [19, 5]);
   const [f] = handles(registered[2]) as [number];

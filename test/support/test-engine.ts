@@ -68,5 +68,7 @@ export async function leavesNothing(engine: Engine, builtins: number): Promise<v
   assert.equal(engine.functions.offers.count, builtins, "no offer is left");
   assert.equal(engine.functions.names.count, builtins, "no name is left");
   assert.equal(engine.calls.baggage.size, 0, "no baggage is left");
+  const { queues } = engine.calls;
+  assert.deepEqual([queues.length, queues.bytes, queues.workers], [0, 0, 0], "nothing waits");
   for (let index = 0; index < engine.server.slots.end; index++) engine.calls.inFlight.checkEmpty(index);
 }
