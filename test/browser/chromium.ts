@@ -12,11 +12,9 @@ import { chromium, type Page } from "playwright-core";
 
 const EXECUTABLE = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
 const DIST = fileURLToPath(new URL("../..", import.meta.url));
-/** As README.md has it for pages without a bundler. */
-const PAGE = `<!doctype html>
-<meta charset="utf-8">
-<title>worker</title>
-<script type="importmap">{ "imports": { "tercet/worker": "/src/worker/index.js" } }</script>`;
+const HEAD = '<!doctype html>\n<meta charset="utf-8">\n<title>a page of the tests</title>\n';
+/** Where pages find the worker SDK, as README.md has it for those without a bundler. */
+const IMPORTS = '<script type="importmap">{ "imports": { "tercet/worker": "/worker/index.js" } }</script>';
 /** Without its own errands to the network, of which a test machine may have none. */
 const FLAGS = [
   "--no-sandbox",
@@ -28,9 +26,9 @@ const FLAGS = [
   "--disable-sync",
 ];
 
-/** A page of Chromium on a server that gives out dist/, for one test. */
-export async function pageFor(t: TestContext): Promise<Page> {
-  const url = await servePages(t);
+/** A page of Chromium with that content, on a server that gives out the built files, for one test. */
+export async function pageFor(t: TestContext, content = IMPORTS): Promise<Page> {
+  const url = await servePages(t, HEAD + content);
   const browser = await chromium.launch({ executablePath: EXECUTABLE, headless: true, args: FLAGS });
   t.after(() => browser.close());
   const page = await browser.newPage();
@@ -38,10 +36,10 @@ export async function pageFor(t: TestContext): Promise<Page> {
   return page;
 }
 
-async function servePages(t: TestContext): Promise<string> {
+async function servePages(t: TestContext, html: string): Promise<string> {
   const server = createServer(async ({ url = "/" }, response) => {
-    if (url === "/") return response.setHeader("content-type", "text/html").end(PAGE);
-    const path = join(DIST, normalize(url));
+    if (url === "/") return response.setHeader("content-type", "text/html").end(html);
+    const path = join(DIST, normalize(url.replace(/^\/worker\//, "/src/worker/")));
     if (!path.startsWith(DIST) || !path.endsWith(".js")) return response.writeHead(404).end();
     return readFile(path).then(
       (text) => response.setHeader("content-type", "text/javascript").end(text),

@@ -17,15 +17,15 @@ const run = promisify(execFile);
 
 export type Venv = { readonly python: string } | { readonly missing: string };
 
-/** The Python that has `iii-sdk` of that version installed. */
-export async function pythonWith(version: string): Promise<Venv> {
-  const kept = join(CACHE, `iii-sdk-${version}`);
+/** The Python that has `iii-sdk` of that version installed, and further packages, each with its version. */
+export async function pythonWith(version: string, ...more: readonly string[]): Promise<Venv> {
+  const kept = join(CACHE, ["iii-sdk", version, ...more].join("-"));
   const python = join(kept, "bin", "python");
   if (existsSync(python)) return { python };
   mkdirSync(CACHE, { recursive: true });
   const fresh = mkdtempSync(join(CACHE, "making-"));
   try {
-    await install(fresh, version);
+    await install(fresh, [`iii-sdk==${version}`, ...more]);
     renameSync(fresh, kept); // whole or not at all, also when two test runs make it at once
     return { python };
   } catch (error) {
@@ -35,7 +35,7 @@ export async function pythonWith(version: string): Promise<Venv> {
   }
 }
 
-async function install(folder: string, version: string): Promise<void> {
+async function install(folder: string, packages: readonly string[]): Promise<void> {
   await run("python3", ["-m", "venv", folder], { timeout: VENV_MS_MAX });
   const pip = [
     "-m",
@@ -48,7 +48,7 @@ async function install(folder: string, version: string): Promise<void> {
     "--timeout",
     "10",
   ];
-  await run(join(folder, "bin", "python"), [...pip, `iii-sdk==${version}`], { timeout: PIP_MS_MAX });
+  await run(join(folder, "bin", "python"), [...pip, ...packages], { timeout: PIP_MS_MAX });
 }
 
 function reasonOf(error: unknown): string {
