@@ -3,36 +3,20 @@
 
 import assert from "node:assert/strict";
 import { describe } from "node:test";
-import { fileURLToPath } from "node:url";
 import { runEngine } from "../support/running-engine.js";
 import { iiiFor, offered, settled } from "./iii.js";
-import { pythonWith } from "./python-venv.js";
+import { PYTHON_SDKS } from "./official-sdks.js";
 import { testAccess } from "./sdk-access.js";
 import { testCalls } from "./sdk-calls.js";
 import { testChannels } from "./sdk-channels.js";
 import { testTriggers } from "./sdk-triggers.js";
 import { type Ended, type OfficialSdk, sdkTest, started } from "./worker-program.js";
 
-const SCRIPT = fileURLToPath(new URL("../../../test/sdk/python_worker.py", import.meta.url));
-
 describe("Python", { concurrency: true }, () => {
-  for (const version of ["0.23.0", "0.25.0"])
-    describe(version, { concurrency: 1 }, () => testVersion(version));
+  for (const sdk of PYTHON_SDKS) describe(sdk.version, { concurrency: 1 }, () => testVersion(sdk));
 });
 
-function testVersion(version: string): void {
-  const venv = pythonWith(version);
-  const sdk: OfficialSdk = {
-    label: `Python ${version}`,
-    runtime: "python",
-    version,
-    knowsNamespaces: true,
-    knowsTriggers: true,
-    command: async () => {
-      const found = await venv;
-      return "missing" in found ? found : [found.python, SCRIPT];
-    },
-  };
+function testVersion(sdk: OfficialSdk): void {
   testCalls(sdk);
   testChannels(sdk);
   testTriggers(sdk);

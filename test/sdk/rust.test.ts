@@ -1,10 +1,9 @@
-// The official Rust SDK (crates.io iii-sdk, unmodified, three versions) on the real engine. The newest has given up trigger types
-// and triggers for observers, which only an engine of its own kind offers.
+// The official Rust SDK (crates.io iii-sdk, unmodified, three versions) on the real engine.
 
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { runEngine } from "../support/running-engine.js";
-import { RUST_VERSIONS, type RustVersion, rustProgram } from "./rust-build.js";
+import { RUST_SDKS } from "./official-sdks.js";
 import { testAccess } from "./sdk-access.js";
 import { testCalls } from "./sdk-calls.js";
 import { testChannels } from "./sdk-channels.js";
@@ -13,26 +12,15 @@ import { type Ended, type OfficialSdk, sdkTest, started } from "./worker-program
 
 // The versions beside each other: the SDK waits two seconds before it comes back, and cannot be told otherwise.
 describe("Rust", { concurrency: true }, () => {
-  for (const version of RUST_VERSIONS) describe(version, { concurrency: 1 }, () => testVersion(version));
+  for (const sdk of RUST_SDKS) describe(sdk.version, { concurrency: 1 }, () => testVersion(sdk));
 });
 
-function testVersion(version: RustVersion): void {
-  const sdk: OfficialSdk = {
-    label: `Rust ${version}`,
-    runtime: "rust",
-    version,
-    knowsNamespaces: true,
-    knowsTriggers: version !== "0.26.0-rc.4",
-    command: async () => {
-      const program = rustProgram(version);
-      return typeof program === "string" ? [program] : program;
-    },
-  };
+function testVersion(sdk: OfficialSdk): void {
   testCalls(sdk);
   testChannels(sdk);
   if (sdk.knowsTriggers) testTriggers(sdk);
   testAccess(sdk);
-  if (version !== "0.23.0") testObservers(sdk);
+  if (sdk.version !== "0.23.0") testObservers(sdk);
 }
 
 function testObservers(sdk: OfficialSdk): void {
