@@ -19,7 +19,8 @@ import { type Admitted, Authenticator } from "./authenticator.js";
 import type { InsideCaller } from "./inside-caller.js";
 import type { AccessOptions } from "./options.js";
 import type { FunctionFacts } from "./rules.js";
-import { Session, type SessionPolicy, Verdict } from "./session.js";
+import { INFRASTRUCTURE, Session, type SessionPolicy, Verdict } from "./session.js";
+import { TokenBucket } from "./token-bucket.js";
 
 export interface AccessContext {
   connectionsMax: number;
@@ -41,6 +42,8 @@ interface GuardedListener {
 /** One admitted connection with what was decided about it so far. */
 interface Entry {
   session: Session;
+  /** Null: it may make any number of calls. */
+  bucket: TokenBucket | null;
   verdicts: Map<number, Verdict>;
   /** The registry's revision of those verdicts, where it matters. */
   revision: number;
@@ -114,7 +117,9 @@ export class Access implements Guard {
 
   #letIn(connection: Connection, session: Session): void {
     if (!connection.isOpen || connection.isEnding) return;
-    this.#entries.set(connection.index, { session, verdicts: new Map(), revision: 0 });
+    const rate = session.rights.rate ?? session.policy.rate;
+    const bucket = rate === null ? null : new TokenBucket(rate, this.#context.clock.monotonicMs());
+    this.#entries.set(connection.index, { session, bucket, verdicts: new Map(), revision: 0 });
     this.restricted[connection.index] = 1;
     const { prefix } = session.rights;
     this.prefixBytes[connection.index] = prefix === null ? 0 : Buffer.byteLength(`${prefix}::`);
@@ -140,7 +145,21 @@ export class Access implements Guard {
   passes(connection: number, fn: number): boolean {
     const entry = this.#entries.get(connection);
     if (entry === undefined) return true;
+    if (entry.bucket !== null) return false;
     return entry.session.policy.middlewareId === null && this.#verdict(entry, fn) === Verdict.Allowed;
+  }
+
+  /**
+   * Counts a call of a function (by index, 0 = of none that there is) that a session makes: 0, or the milliseconds after which it may make one. What every
+   * SDK calls by itself is free.
+   */
+  takeToken(connection: number, index: number): number {
+    const bucket = this.#entries.get(connection)?.bucket ?? null;
+    if (bucket === null) return 0;
+    if (index !== 0 && INFRASTRUCTURE.has(this.#context.functions.names.id(index))) return 0;
+    const waitMs = bucket.take(this.#context.clock.monotonicMs());
+    if (waitMs > 0) this.#context.metrics.add(Metric.calls_rate_limited);
+    return waitMs;
   }
 
   /** What is decided about a function that is registered. */
@@ -212,5 +231,6 @@ function policyOf(options: AccessOptions): SessionPolicy {
     triggerHook: rbac?.onTriggerRegistrationFunctionId ?? null,
     triggerTypeHook: rbac?.onTriggerTypeRegistrationFunctionId ?? null,
     hookTimeoutMs: options.hookTimeoutMs ?? HOOK_TIMEOUT_MS,
+    rate: options.rate ?? null,
   };
 }

@@ -2,6 +2,7 @@
 
 import type { GrantedRights } from "./rights.js";
 import type { FunctionRule } from "./rules.js";
+import type { Rate } from "./token-bucket.js";
 
 /** A secret that stands for rights. */
 export interface StaticToken {
@@ -39,6 +40,8 @@ export interface AccessOptions {
   middlewareFunctionId?: string;
   tokens?: readonly StaticToken[];
   jwt?: JwtOptions;
+  /** How many calls each session may make, where its rights do not say. Default: any number. */
+  rate?: Rate;
   /** How long a decision about who somebody is may take, in milliseconds. Default 10,000. */
   authTimeoutMs?: number;
   /** How long a hook may take, in milliseconds. Default 10,000. */

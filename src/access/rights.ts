@@ -2,6 +2,7 @@
 
 import { CodedError, ErrorCode } from "../protocol/error.js";
 import { EVERY_FUNCTION, type FunctionRule, patternOf } from "./rules.js";
+import type { Rate } from "./token-bucket.js";
 
 export interface Rights {
   /** Namespaces the session may declare, with the functions it may call there. Empty: any namespace may be declared. */
@@ -21,6 +22,8 @@ export interface Rights {
   readonly prefix: string | null;
   /** Handed to hooks and middleware. */
   readonly context: unknown;
+  /** How many calls it may make; null: what its listener says. */
+  readonly rate: Rate | null;
 }
 
 const NOTHING: Rights = {
@@ -34,6 +37,7 @@ const NOTHING: Rights = {
   mayRegisterFunctions: true,
   prefix: null,
   context: {},
+  rate: null,
 };
 
 /** Of a listener that asks nobody who comes: no grants of its own, and everything may be registered. */
@@ -56,6 +60,8 @@ export interface GrantedRights {
   prefix?: string;
   /** Default {}. */
   context?: unknown;
+  /** Default: its listener's. */
+  rate?: Rate;
 }
 
 export function grantRights(granted: GrantedRights): Rights {
@@ -70,6 +76,7 @@ export function grantRights(granted: GrantedRights): Rights {
     namespaces: new Map((granted.namespaces ?? []).map((name) => [name, []])),
     prefix: granted.prefix ?? null,
     context: granted.context ?? {},
+    rate: granted.rate ?? null,
   };
 }
 

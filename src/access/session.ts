@@ -6,6 +6,7 @@
 import { matches } from "../registry/share.js";
 import type { Rights } from "./rights.js";
 import { type FunctionFacts, type FunctionRule, ruleMatches } from "./rules.js";
+import type { Rate } from "./token-bucket.js";
 
 export const Verdict = { Allowed: 1, ListedAsForbidden: 2, NotExposed: 3 } as const;
 export type Verdict = (typeof Verdict)[keyof typeof Verdict];
@@ -29,6 +30,8 @@ export interface SessionPolicy {
   readonly triggerTypeHook: string | null;
   /** Bound on one hook, in milliseconds. */
   readonly hookTimeoutMs: number;
+  /** How many calls a session may make whose rights do not say; null: any number. */
+  readonly rate: Rate | null;
 }
 
 export class Session {

@@ -4,6 +4,7 @@ import { dirname, resolve } from "node:path";
 import type { AccessOptions, JwtOptions, RbacOptions, StaticToken } from "../access/options.js";
 import type { GrantedRights } from "../access/rights.js";
 import { type FunctionRule, readRule } from "../access/rules.js";
+import type { Rate } from "../access/token-bucket.js";
 import type { Listener } from "../config/entries.js";
 import type { ListenerRules, WrittenAccess, WrittenRights, WrittenRule } from "../config/listener-schema.js";
 import { ConfigError } from "../config/problem.js";
@@ -46,9 +47,12 @@ function ruleOf(entry: unknown): FunctionRule {
 }
 
 function ownOptions(access: WrittenAccess, listener: string, around: Surroundings): Partial<AccessOptions> {
-  const { tokens, jwt, auth_timeout_ms, auth_cache_ms, hook_timeout_ms } = access;
+  const { tokens, jwt, rate, auth_timeout_ms, auth_cache_ms, hook_timeout_ms } = access;
   return {
-    ...(tokens.length === 0 && jwt !== undefined ? {} : { tokens: tokens.map(tokenOf) }),
+    ...(tokens.length === 0 && (jwt !== undefined || rate !== undefined)
+      ? {}
+      : { tokens: tokens.map(tokenOf) }),
+    ...(rate === undefined ? {} : { rate: rateOf(rate) }),
     ...(jwt === undefined ? {} : { jwt: jwtOptions(jwt, listener, around) }),
     ...(auth_timeout_ms === undefined ? {} : { authTimeoutMs: auth_timeout_ms }),
     ...(auth_cache_ms === undefined ? {} : { authCacheMs: auth_cache_ms }),
@@ -114,7 +118,12 @@ function granted(written: WrittenRights): GrantedRights {
     namespaces,
     context,
     ...(prefix === undefined ? {} : { prefix }),
+    ...(written.rate === undefined ? {} : { rate: rateOf(written.rate) }),
   };
+}
+
+function rateOf({ calls_per_s, burst }: NonNullable<WrittenRights["rate"]>): Rate {
+  return { callsPerS: calls_per_s, burst };
 }
 
 function grantOf(rule: WrittenRule): FunctionRule {

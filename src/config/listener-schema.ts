@@ -29,6 +29,12 @@ const rule = z.union([
   }),
 ]);
 
+/** A token bucket: calls a second over time, and at once after a rest. */
+const rate = z.strictObject({
+  calls_per_s: z.number().positive().max(1e9),
+  burst: z.number().min(1).max(1e9).optional(),
+});
+
 const rights = {
   call: z.union([z.literal("all"), z.array(rule)]).default([]),
   deny: z.array(rule).default([]),
@@ -41,6 +47,7 @@ const rights = {
     .refine(isPrefix, { message: "expected printable text without quotes and backslashes" })
     .optional(),
   context: z.unknown().default({}),
+  rate: rate.optional(),
 };
 
 /** Shorter ones can be guessed. */
@@ -102,6 +109,7 @@ const jwt = z
   });
 
 const access = z.strictObject({
+  rate: rate.optional(),
   tokens: z.array(token).default([]),
   jwt: jwt.optional(),
   auth_timeout_ms: ms(1).optional(),

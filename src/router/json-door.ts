@@ -37,6 +37,7 @@ import type { JsonCheckpoint } from "./json-checkpoint.js";
 import type { JsonControl } from "./json-control.js";
 import { JsonEnvelope } from "./json-envelope.js";
 import type { JsonFrames } from "./json-frames.js";
+import { RATE_LIMITED } from "./refusal.js";
 
 export interface JsonDoorOptions {
   telemetry: Telemetry;
@@ -146,11 +147,16 @@ export class JsonDoor implements Door, AnswerSink {
 
   /** What the session's rules say: true when the call ends here, refused or handed to the listener's middleware. */
   #isStopped(from: Connection, namespace: NamespaceKey, action: Action): boolean {
-    const { functions, arena, checkpoint, log, metrics } = this.#o;
+    const { functions, arena, access, checkpoint, log, metrics } = this.#o;
     const { functionStart, functionEnd, functionEscaped, idStart } = this.#envelope;
     const index = functionEscaped
       ? this.#findEscaped(namespace)
       : functions.names.find(namespace, arena.bytes, functionStart, functionEnd);
+    const waitMs = access.takeToken(from.index, index);
+    if (waitMs > 0) {
+      this.#refuse(from, action, ErrorCode.RateLimited, RATE_LIMITED, waitMs);
+      return true;
+    }
     const call = { envelope: this.#envelope, namespace: namespace.name, index };
     const refusal = checkpoint.refusal(from, call);
     if (refusal !== null) {

@@ -12,6 +12,7 @@ import { readContext } from "./context.js";
 import type { Crossing } from "./crossing.js";
 import type { Middleware } from "./middleware.js";
 import type { MsgpackGeneral, Parts } from "./msgpack-general.js";
+import { RATE_LIMITED } from "./refusal.js";
 
 /** A call or cast as read from its record. */
 export interface AskedRecord extends Parts {
@@ -48,6 +49,11 @@ export class MsgpackCheckpoint {
 
   /** True when the call ends here: forbidden, or taken by the middleware. */
   stopsCall(from: Connection, call: number, asked: AskedRecord): boolean {
+    const waitMs = this.#waitMs(from, asked);
+    if (waitMs > 0) {
+      this.#general?.sendError(from, call, ErrorCode.RateLimited, RATE_LIMITED, waitMs);
+      return true;
+    }
     const refusal = this.#refusal(from, asked);
     if (refusal !== null) {
       this.#o.metrics.add(Metric.calls_forbidden);
@@ -63,8 +69,16 @@ export class MsgpackCheckpoint {
     return true;
   }
 
+  #waitMs(from: Connection, { fn }: AskedRecord): number {
+    return this.#o.access.takeToken(from.index, this.#o.functions.slots.indexOf(fn));
+  }
+
   /** As stopsCall, for somebody who does not wait for an answer. */
   stopsCast(from: Connection, asked: AskedRecord): boolean {
+    if (this.#waitMs(from, asked) > 0) {
+      this.#o.metrics.add(Metric.casts_dropped);
+      return true;
+    }
     const { log, metrics, middleware } = this.#o;
     const refusal = this.#refusal(from, asked);
     const session = refusal === null ? this.#interceptor(from, asked) : null;

@@ -41,3 +41,6 @@ export const Refusal = {
     message: "The engine is near the memory that it may use",
   },
 } as const satisfies Record<string, Refusal>;
+
+/** The sentence with `rate_limited`. */
+export const RATE_LIMITED = "The session makes more calls than its listener's rules allow it";

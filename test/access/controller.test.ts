@@ -11,6 +11,7 @@ const POLICY: SessionPolicy = {
   functionHook: null,
   triggerHook: null,
   triggerTypeHook: null,
+  rate: null,
   hookTimeoutMs: 1,
 };
 
