@@ -9,6 +9,7 @@ import { Kind } from "./kind.js";
 import { CHUNK_BYTES_MAX_DEFAULT, STREAM_CREDIT_BYTES_DEFAULT } from "./limits.js";
 import { StreamReader } from "./stream-reader.js";
 import { StreamWriter } from "./stream-writer.js";
+import { randomUuid } from "./uuid.js";
 import type { WelcomeLimits } from "./welcome.js";
 
 /** What stands in a payload for one end of a channel: whoever gets it may take that end, once. */
@@ -177,13 +178,4 @@ function codeOf(error: unknown): string {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-/** A random UUID also where `crypto.randomUUID` is missing: pages that did not come over TLS. */
-function randomUuid(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
 }

@@ -1,6 +1,7 @@
 // The owner's half: one trigger that this worker wants, and what has become of it.
 
 import { WorkerError } from "./errors.js";
+import { randomUuid } from "./uuid.js";
 
 /** `pending` until the engine has answered, and again after a lost connection. */
 export type TriggerState = "pending" | "active" | "parked" | "rejected" | "refused" | "unregistered";
@@ -37,7 +38,7 @@ export class Trigger {
   #waiting: { resolve: (state: TriggerState) => void; reject: (error: WorkerError) => void }[] = [];
 
   constructor(options: TriggerOptions) {
-    this.id = options.id ?? crypto.randomUUID();
+    this.id = options.id ?? randomUuid();
     this.options = options;
   }
 

@@ -26,17 +26,21 @@ const FLAGS = [
   "--disable-sync",
 ];
 
+/** A host that the browser takes for another than this machine, whose pages came over no TLS: no secure context. */
+export const FOREIGN_HOST = "page.test";
+
 /** A page of Chromium with that content, on a server that gives out the built files, for one test. */
-export async function pageFor(t: TestContext, content = IMPORTS): Promise<Page> {
-  const url = await servePages(t, HEAD + content);
-  const browser = await chromium.launch({ executablePath: EXECUTABLE, headless: true, args: FLAGS });
+export async function pageFor(t: TestContext, content = IMPORTS, host = "127.0.0.1"): Promise<Page> {
+  const port = await servePages(t, HEAD + content);
+  const args = [...FLAGS, `--host-resolver-rules=MAP ${FOREIGN_HOST} 127.0.0.1`];
+  const browser = await chromium.launch({ executablePath: EXECUTABLE, headless: true, args });
   t.after(() => browser.close());
   const page = await browser.newPage();
-  await page.goto(url);
+  await page.goto(`http://${host}:${port}/`);
   return page;
 }
 
-async function servePages(t: TestContext, html: string): Promise<string> {
+async function servePages(t: TestContext, html: string): Promise<number> {
   const server = createServer(async ({ url = "/" }, response) => {
     if (url === "/") return response.setHeader("content-type", "text/html").end(html);
     const path = join(DIST, normalize(url.replace(/^\/worker\//, "/src/worker/")));
@@ -51,7 +55,7 @@ async function servePages(t: TestContext, html: string): Promise<string> {
     server.closeAllConnections();
     server.close();
   });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`; // a listening TCP server has one
+  return (server.address() as AddressInfo).port; // a listening TCP server has one
 }
 
 /** A test in a page; skipped, aloud, where there is no Chromium. */

@@ -13,7 +13,7 @@ import { msgpackFor } from "../sdk/sdk-calls.js";
 import { eventually } from "../support/eventually.js";
 import { freePort } from "../support/free-port.js";
 import { type RunningEngine, runEngine } from "../support/running-engine.js";
-import { pageFor, pageTest } from "./chromium.js";
+import { FOREIGN_HOST, pageFor, pageTest } from "./chromium.js";
 import { STATUS } from "./page-worker.js";
 
 const SECRET = "the-token-of-a-page";
@@ -123,3 +123,33 @@ for (const wire of ["json", "msgpack"] as const) {
     assert.deepEqual(await ask("inside::closed"), { code: "FORBIDDEN" });
   });
 }
+
+/** Connects, and does what needs random ids: a trigger, and a stream in a payload. */
+const IN_THE_PAGE = `async (url) => {
+  const { connect } = await import("tercet/worker");
+  const worker = await connect({ url, connectTimeoutMs: 500, reconnect: false });
+  await worker.register("page::count", async ({ body }, { readable }) => {
+    let parts = 0;
+    for (const reader = readable(body).getReader(); !(await reader.read()).done; ) parts++;
+    return parts;
+  }).ready();
+  await worker.registerTriggerType("page-type", { register() {}, unregister() {} }).ready();
+  const state = await worker.registerTrigger({ type: "page-type", function: "page::count" }).ready();
+  const body = new ReadableStream({ start(it) { it.enqueue("one"); it.close(); } });
+  return { isSecureContext, state, parts: await worker.call("page::count", {}, { streams: { body } }) };
+}`;
+
+pageTest(
+  "a page of another host is refused, unless it is named; there our SDK does without what only secure pages have",
+  async (t) => {
+    const page = await pageFor(t, undefined, FOREIGN_HOST);
+    const strict = await runEngine(t);
+    const inPage = (url: string) => page.evaluate(`(${IN_THE_PAGE})(${JSON.stringify(url)})`);
+    await assert.rejects(inPage(strict.url), /ConnectError/);
+    assert.ok((strict.engine.stats().counters["origins_refused"] ?? 0) > 0);
+
+    const origins = [{ scheme: "http", host: FOREIGN_HOST, port: "*" }];
+    const open = await runEngine(t, { listeners: [{ host: "127.0.0.1", port: 0, origins }] });
+    assert.deepEqual(await inPage(open.url), { isSecureContext: false, state: "active", parts: 1 });
+  },
+);
