@@ -47,6 +47,10 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? high : ((sorted[middle - 1] ?? high) + high) / 2;
 }
 
+export function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
 /** Half the distance between the first and the third quartile, relative to the median: how quiet the run was. */
 export function spread(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);

@@ -5,7 +5,7 @@ import type { Context, Figure, Ratio, Row, RowName } from "./case.js";
 import type { Tally } from "./load/calls.js";
 import type { LoadShape, RunReport, RunRequest } from "./load/messages.js";
 import type { Target } from "./load/role.js";
-import { cpuUs, median, medianInterval, spread } from "./measure.js";
+import { cpuUs, mean, median, medianInterval, spread } from "./measure.js";
 import { LoadProcess, type Router } from "./process.js";
 
 /** One router with its own load. */
@@ -33,6 +33,8 @@ export interface Measure {
   otherUnits: Record<string, string>;
   /** Those of them that are for the file only. */
   quiet?: readonly string[];
+  /** Those whose mean over the slices is told, not the median: rare events. */
+  means?: readonly string[];
   request: Omit<RunRequest, "kind" | "durationMs">;
   read(report: RunReport, routerCpuUs: number, collections: number): Sample;
 }
@@ -42,6 +44,7 @@ export const CPU_PER_CALL: Measure = {
   unit: "µs/call",
   otherUnits: { "calls/s": "/s", load: "µs/call", "collections/M": "" },
   quiet: ["load", "collections/M"],
+  means: ["collections/M"],
   request: { timing: false },
   read: ({ calls, elapsedMs, ownCpuUs }, routerCpuUs, collections) => ({
     value: routerCpuUs / calls,
@@ -174,7 +177,7 @@ interface Samples {
   others: Record<string, number>[];
 }
 
-type Units = Pick<Measure, "unit" | "otherUnits" | "quiet">;
+type Units = Pick<Measure, "unit" | "otherUnits" | "quiet" | "means">;
 
 /** Slices in turn over all sides; a row for each. */
 export async function inTurns(turns: Turn[], units: Units, context: Context): Promise<Row[]> {
@@ -225,7 +228,8 @@ export class Turns {
 function rowOf({ turn, values, others }: Samples, all: Samples[], units: Units): Row {
   const { name, title, kind, against } = turn.side;
   const named = Object.entries(units.otherUnits).map(([other, unit]): [string, Figure] => {
-    const figure = { value: median(others.map((slice) => slice[other] ?? 0)), unit };
+    const all = others.map((slice) => slice[other] ?? 0);
+    const figure = { value: units.means?.includes(other) ? mean(all) : median(all), unit };
     return [other, units.quiet?.includes(other) ? { ...figure, isQuiet: true } : figure];
   });
   return {

@@ -35,7 +35,7 @@ function addInFlight(bench: Bench): void {
   const tickets: Handle<"call">[] = new Array(CALLS_A_TURN).fill(0);
   bench.add("in flight: 1,024 calls entered, found and ended", () => {
     for (let i = 0; i < CALLS_A_TURN; i++)
-      tickets[i] = calls.enter(1 + (i & 31), i, 33 + (i & 15), 1, i >> 6, 0, 0);
+      tickets[i] = calls.enter(1 + (i & 31), i, 33 + (i & 15), 1, i >> 6, 0);
     for (let i = 0; i < CALLS_A_TURN; i++) calls.leave(calls.slotOf(tickets[i]!, 33 + (i & 15)));
     assert.equal(calls.open, 0);
   });

@@ -237,7 +237,6 @@ export class Calls {
       fn,
       this.deadlines.tickAfter(timeoutMs),
       flags,
-      this.deadlines.nowMs(),
     );
     if (ticket === 0) return this.refuse(Refusal.TableFull);
     if (this.#made.size > 0) this.#made.get(caller)?.set(call | 0, ticket & INDEX_MASK); // as the table keeps it

@@ -12,9 +12,8 @@ export const TICK_MS = 16;
 export class Deadlines {
   /** The tick up to which deadlines have been looked at. */
   now = 0;
-  /** The tick and the time it was when the clock was last read: reading it for each call would cost more than the rest of entering it. */
+  /** The tick it was when the clock was last read (the time is `turnMs` of the table): reading it for each call would cost more than the rest of entering it. */
   #read = 0;
-  #readMs = 0;
   #readInTurn = -1;
   readonly #loop: { readonly turns: number };
   readonly #clock: Clock;
@@ -47,7 +46,7 @@ export class Deadlines {
   /** The time in this turn of the event loop, in milliseconds of the clock. */
   nowMs(): number {
     if (this.#readInTurn !== this.#loop.turns) this.#readClock();
-    return this.#readMs;
+    return this.#inFlight.turnMs[0]!;
   }
 
   /** Milliseconds from now to a deadline, at least 1. */
@@ -77,8 +76,9 @@ export class Deadlines {
   }
 
   #readClock(): void {
-    this.#readMs = this.#clock.monotonicMs();
-    this.#read = this.#tickAt(this.#readMs);
+    const nowMs = this.#clock.monotonicMs();
+    this.#inFlight.turnMs[0] = nowMs;
+    this.#read = this.#tickAt(nowMs);
     this.#readInTurn = this.#loop.turns;
   }
 

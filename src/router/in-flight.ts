@@ -65,6 +65,8 @@ export const WHEEL_SIZE = 4096;
 
 export class InFlight {
   readonly words: Int32Array;
+  /** The time in this turn of the event loop, as {@link Deadlines} keeps it. An array: a double that is handed to a function is an object for each call. */
+  readonly turnMs = new Float64Array(1);
   readonly #doubles: Float64Array;
   readonly #peers: Int32Array;
   readonly #wheel = new Int32Array(WHEEL_SIZE);
@@ -153,7 +155,6 @@ export class InFlight {
     fn: number,
     deadlineTick: number,
     flags: number,
-    nowMs: number,
   ): Ticket {
     const ticket = this.#slots.take();
     if (ticket === 0) return 0;
@@ -166,7 +167,7 @@ export class InFlight {
     words[at + 3] = fn;
     words[at + 4] = deadlineTick;
     words[at + 5] = flags;
-    this.#doubles[slot * CALL_DOUBLES + OPENED_DOUBLE] = nowMs;
+    this.#doubles[slot * CALL_DOUBLES + OPENED_DOUBLE] = this.turnMs[0]!;
     this.#link(slot, this.#peers, executor * PEER_WORDS + PeerWord.executes, CallWord.executorPrevious);
     this.#link(slot, this.#peers, caller * PEER_WORDS + PeerWord.calls, CallWord.callerPrevious);
     this.#link(slot, this.#wheel, deadlineTick & (WHEEL_SIZE - 1), CallWord.wheelPrevious);

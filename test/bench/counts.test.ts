@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { GATE_CASES } from "../../bench/budget.js";
+import { GATE_CASES, type GateCase } from "../../bench/budget.js";
 import { engineSide } from "../../bench/cases/sides.js";
 import type { RunReport } from "../../bench/load/messages.js";
 import { callRecord, Kind, MsgpackPeer, resultRecord } from "../../bench/load/msgpack.js";
@@ -125,33 +125,57 @@ test("a registration writes its own route and no other; a call writes none", asy
 });
 
 /** Calls per case: enough that one collection more or less is not the verdict. */
-const CALLS_MIN = 300_000;
+const CALLS_MIN = { coalesced: 3_000_000, json: 300_000 } as const;
 
 /** With few calls outstanding, how many share a frame (and its ArrayBuffer) depends on how busy the machine is. */
 const COUNTED = GATE_CASES.filter(({ quick, path, traffic }) => {
   return quick && (path === "json" || traffic.outstanding >= 1024);
 });
 
-for (const one of COUNTED) {
-  test(`garbage collections per million calls stay within ${one.collectionsMax}: ${one.name} ${one.path}`, async (t) => {
-    const router = await startEngine({ nodeOptions: COUNT_COLLECTIONS });
-    const load = new LoadProcess();
-    t.after(async () => {
-      await load.stop();
-      await router.stop();
-    });
+/** Garbage collections of an engine per million calls that it forwards. */
+async function collectionsPerMillion(one: GateCase, nodeOptions: string[] = []): Promise<number> {
+  const router = await startEngine({ nodeOptions: [...COUNT_COLLECTIONS, ...nodeOptions] });
+  const load = new LoadProcess();
+  try {
     const { shape } = engineSide(one.path, one.name, one.traffic);
     await load.ask({ kind: "open", port: router.port, target: "engine", shape });
     const run = () => load.ask<RunReport>({ kind: "run", durationMs: 250, timing: false });
     await run(); // the compiler's own garbage is not what is counted
     const before = router.collections();
     let calls = 0;
-    while (calls < CALLS_MIN) {
+    while (calls < CALLS_MIN[one.path === "json" ? "json" : "coalesced"]) {
       const report = await run();
       assert.deepEqual([report.wrong, report.failed], [0, 0], report.failure);
       calls += report.calls;
     }
-    const perMillion = ((router.collections() - before) * 1e6) / calls;
-    assert.ok(perMillion <= one.collectionsMax, `${perMillion.toFixed(2)} collections per million calls`);
+    return ((router.collections() - before) * 1e6) / calls;
+  } finally {
+    await load.stop();
+    await router.stop();
+  }
+}
+
+/** The least of a few runs, as soon as one is within: a busy machine makes frames smaller, and more of them, never fewer. */
+async function leastCollections(one: GateCase, nodeOptions?: string[]): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  for (let run = 0; run < 3 && least > one.collectionsMax; run++)
+    least = Math.min(least, await collectionsPerMillion(one, nodeOptions));
+  return least;
+}
+
+const OBJECT_PER_CALL = new URL("../support/object-per-call.js", import.meta.url).href;
+
+for (const one of COUNTED) {
+  test(`garbage collections per million calls stay within ${one.collectionsMax}: ${one.name} ${one.path}`, async () => {
+    const found = await leastCollections(one);
+    assert.ok(found <= one.collectionsMax, `${found.toFixed(2)} collections per million calls`);
+  });
+}
+
+/** Where the frames themselves cost dozens, one small object more is not seen: it is seen on the path all calls share. */
+for (const one of COUNTED.filter(({ path }) => path === "coalesced")) {
+  test(`one object a call is more than ${one.collectionsMax} collections per million: ${one.name} ${one.path}`, async () => {
+    const found = await leastCollections(one, ["--import", OBJECT_PER_CALL]);
+    assert.ok(found > one.collectionsMax, `${found.toFixed(2)} collections per million calls`);
   });
 }

@@ -18,7 +18,7 @@ function timed(startMs = 1_000) {
   /** Enters a call in a turn of its own. */
   const enter = (call: number, timeoutMs: number) => {
     loop.turns++;
-    return inFlight.enter(1, call, 1, 7, deadlines.tickAfter(timeoutMs), 0, 0);
+    return inFlight.enter(1, call, 1, 7, deadlines.tickAfter(timeoutMs), 0);
   };
   return { clock, inFlight, loop, deadlines, ended, enter };
 }

@@ -63,7 +63,7 @@ test("random enters, ends, wrong tickets and expiries agree with a naive model",
         fn: step,
         deadline: tick + 1 + random.below(3 * WHEEL_SIZE),
       };
-      const ticket = inFlight.enter(call.caller, call.call, call.executor, call.fn, call.deadline, 0, 0);
+      const ticket = inFlight.enter(call.caller, call.call, call.executor, call.fn, call.deadline, 0);
       assert.equal(ticket === 0, model.size === 500);
       if (ticket !== 0) model.set(ticket, { ...call, ticket });
     } else if (dice < 0.95 && model.size > 0) {
@@ -104,7 +104,7 @@ test("a ticket of generation 0 finds nothing, not even where no call has ever be
 
 test("leaving while walking the list of an executor visits each call once", () => {
   const inFlight = new InFlight(100, 3);
-  for (let call = 0; call < 50; call++) inFlight.enter(1, call, 2, 7, 100, 0, 0);
+  for (let call = 0; call < 50; call++) inFlight.enter(1, call, 2, 7, 100, 0);
   const seen = new Set<number>();
   for (let slot = inFlight.firstExecuted(2); slot !== 0; slot = inFlight.firstExecuted(2)) {
     seen.add(inFlight.words[slot * CALL_WORDS + CallWord.call] ?? -1);
@@ -117,8 +117,8 @@ test("leaving while walking the list of an executor visits each call once", () =
 test("the end of one connection costs what it had open, however much others have", () => {
   const cost = (others: number) => {
     const inFlight = new InFlight(60_000, 5);
-    for (let call = 0; call < others; call++) inFlight.enter(3, call, 4, 7, 1_000 + call, 0, 0);
-    for (let call = 0; call < 10; call++) inFlight.enter(3, call, 2, 7, 1_000 + call, 0, 0);
+    for (let call = 0; call < others; call++) inFlight.enter(3, call, 4, 7, 1_000 + call, 0);
+    for (let call = 0; call < 10; call++) inFlight.enter(3, call, 2, 7, 1_000 + call, 0);
     let reads = 0;
     const words = new Proxy(inFlight.words, {
       get: (target, key) => {
