@@ -28,6 +28,8 @@ export class MsgpackPeer {
   readonly frames: Buffer[] = [];
   readonly closed: Promise<Closed>;
   readonly opened: Promise<void>;
+  /** Sees every record as it comes, before it is in the inbox. */
+  onRecord: (record: unknown[]) => void = () => undefined;
   welcome: Welcome = { worker: "", number: 0, token: "" };
   #request = 1_000;
 
@@ -36,7 +38,10 @@ export class MsgpackPeer {
     this.socket.binaryType = "nodebuffer";
     this.socket.on("message", (data: Buffer) => {
       this.frames.push(data);
-      for (const record of records(data)) this.inbox.put(record);
+      for (const record of records(data)) {
+        this.onRecord(record);
+        this.inbox.put(record);
+      }
     });
     this.opened = new Promise((resolve, reject) => {
       this.socket.on("open", resolve);
