@@ -142,7 +142,8 @@ export class Functions {
     if (fn !== 0) this.#checkNotReserved(fn);
     const isNew = fn === 0;
     if (fn === 0) fn = this.#create(namespace, bytes, start, end, share);
-    const offer = this.#lists.of(fn, connection) || this.#enter(fn, connection, share);
+    const offer = this.#lists.of(fn, connection) || this.#offer(fn, connection, OfferState.Draining);
+    if (this.#stateOf(offer) === OfferState.Draining) this.#place(fn, connection, offer, share);
     this.offers.set(offer, OfferWord.round, round);
     if (carry !== null || this.carried.size > 0) this.#setCarry(fn, offer, carry);
     const state = this.#stateOf(offer);
@@ -212,7 +213,7 @@ export class Functions {
     return drained;
   }
 
-  /** As {@link drainAll}, of one function, until the connection unregisters it. False when it does not offer it, or it drains already. */
+  /** As {@link drainAll}, of one function, until the connection registers it anew. False when it does not offer it, or it drains already. */
   drain(connection: number, fn: number): boolean {
     const offer = this.#lists.of(fn, connection);
     if (offer === 0 || this.#stateOf(offer) === OfferState.Draining) return false;
@@ -367,21 +368,21 @@ export class Functions {
     return this.#rules.some((rule) => rule.share !== undefined && matches(rule.match, this.names.id(fn)));
   }
 
-  #enter(fn: number, connection: number, share: Share): number {
+  /** Decides what becomes of an offer that is new, or drained and is made anew. */
+  #place(fn: number, connection: number, offer: number, share: Share): void {
+    this.offers.set(offer, OfferWord.share, share);
+    if (this.#drains[connection] === 1) {
+      if (this.#serving[fn] === 0) this.#succeed(fn);
+      return;
+    }
+    const isAbandoned = this.isDraining(fn);
+    this.offers.set(offer, OfferWord.state, OfferState.Standby);
     const shared = this.#shared.get(fn);
     const joins = shared !== undefined && (shared.share === share || this.#isRuled(fn));
     const serves = joins || this.isBuiltin(fn); // also when nobody serves it yet
-    const drains = this.#drains[connection] === 1;
-    const offer = this.#offer(fn, connection, drains ? OfferState.Draining : OfferState.Standby);
-    this.offers.set(offer, OfferWord.share, share);
-    if (drains) {
-      if (this.#serving[fn] === 0) this.#succeed(fn);
-      return offer;
-    }
     if (serves && !joins) this.#standDown(fn);
     if (serves) this.#serve(fn, offer);
-    else if (this.isDraining(fn)) this.#promote(fn, offer);
-    return offer;
+    else if (isAbandoned) this.#promote(fn, offer);
   }
 
   /** The engine's own offer gives way to a worker's. */
@@ -463,7 +464,7 @@ export class Functions {
   #promote(fn: number, standby: number): void {
     const share = this.#isRuled(fn)
       ? (this.#shared.get(fn)?.share ?? Share.Exclusive)
-      : (this.offers.get(standby, OfferWord.share) as Share); // written by #enter from a Share
+      : (this.offers.get(standby, OfferWord.share) as Share); // written by #place from a Share
     this.#shared.delete(fn);
     if (share !== Share.Exclusive) this.#shared.set(fn, new SharedOwners(share));
     this.#serve(fn, standby);

@@ -37,7 +37,7 @@ export class Drains implements ControlPart {
     return new Promise((resolve) => this.#asked.push(resolve));
   }
 
-  /** A function is unregistered: registered anew it serves. */
+  /** A function is registered anew: it serves again. */
   forget(id: string): void {
     this.#wanted?.delete(id);
   }

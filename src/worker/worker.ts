@@ -122,6 +122,7 @@ export class Worker implements Calling {
     this.#checkOpen();
     const { request, response, description, metadata, share } = options;
     const { toJSONSchema } = this.#options;
+    this.#drains.forget(id);
     const registration = this.#registrations.add({
       id,
       handler,
@@ -141,7 +142,6 @@ export class Worker implements Calling {
   /** Offers a function no more; calls that are with it already go on. False when it was not registered. */
   unregister(id: string): boolean {
     const removed = this.#registrations.remove(id);
-    this.#drains.forget(id);
     if (removed) this.#session.touch();
     return removed;
   }
@@ -228,7 +228,7 @@ export class Worker implements Calling {
   /**
    * Takes no more calls, of all its functions or of some: others that offer them take over at once, and where there is none callers are told `draining`.
    * Resolves when the handlers that run have ended, or `timeoutMs` is over, with how many have not. The worker stays connected and may call; `close()` it
-   * when it has nothing more to do. Functions listed here serve again when they are unregistered and registered anew.
+   * when it has nothing more to do. Functions listed here serve again when they are registered anew.
    */
   async drain({ functions, timeoutMs = CLOSE_TIMEOUT_MS_DEFAULT }: DrainOptions = {}): Promise<{
     handlersRunning: number;

@@ -106,16 +106,23 @@ test("what a draining connection registers drains as well; its successor on the 
   assert.equal(registry.register(1, "g"), OfferState.Serving);
 });
 
-test("one function drained serves again when it is unregistered and registered anew", () => {
-  const registry = new Registry();
-  registry.register(1, "f");
-  registry.register(1, "g");
-  registry.functions.drain(1, registry.find("f"));
-  assert.deepEqual([registry.target("f"), registry.target("g")], [Target.None, 1]);
-  assert.equal(registry.register(1, "f"), OfferState.Draining);
-  assert.equal(registry.functions.drainsHere(1, registry.find("f")), true);
-  registry.unregister(1, "f");
-  assert.equal(registry.register(1, "f"), OfferState.Serving);
+test("one function drained serves again when it is registered anew, or stands by where another has taken over", () => {
+  for (const share of [Share.Exclusive, Share.RoundRobin]) {
+    const registry = new Registry();
+    registry.register(1, "f", share);
+    registry.register(1, "g");
+    const target = registry.target("f");
+    registry.functions.drain(1, registry.find("f"));
+    assert.deepEqual([registry.target("f"), registry.target("g")], [Target.None, 1]);
+    assert.equal(registry.functions.drainsHere(1, registry.find("f")), true);
+    assert.equal(registry.register(1, "f", share), OfferState.Serving);
+    assert.equal(registry.target("f"), target);
+    registry.functions.drain(1, registry.find("f"));
+    registry.register(2, "f");
+    assert.equal(registry.register(1, "f"), OfferState.Standby);
+    registry.functions.unregisterAll(2);
+    assert.equal(registry.target("f"), 1);
+  }
 });
 
 test("the engine's own function that yields is back when the worker that took it drains", () => {
@@ -154,7 +161,7 @@ test("against a naive model: whoever is routed to offers and does not drain; no 
     const dice = random.next();
     if (dice < 0.5) {
       registry.register(connection, id, random.pick([Share.Exclusive, Share.RoundRobin]));
-      if (!offers.has(connection)) offers.set(connection, draining.has(connection));
+      offers.set(connection, draining.has(connection));
     } else if (dice < 0.7) {
       assert.equal(registry.unregister(connection, id), offers.delete(connection));
     } else if (dice < 0.9) {
