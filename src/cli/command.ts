@@ -48,8 +48,16 @@ export const ENGINE_URL_OPTIONS = {
     type: "string",
     short: "u",
     value: "URL",
-    about: "The engine; default III_URL, else ws://127.0.0.1:49134.",
+    about:
+      "The engine; default III_URL, else ws://127.0.0.1:49134. TERCET_TOKEN is shown to it where it is set.",
   },
+  ca: {
+    type: "string",
+    value: "FILE",
+    about: "With wss://: the authorities to believe, PEM.",
+  },
+  cert: { type: "string", value: "FILE", about: "With wss://: the client certificate to show, PEM." },
+  "cert-key": { type: "string", value: "FILE", about: "The key of --cert, PEM." },
   ...JSON_OPTION,
 } as const satisfies Options;
 

@@ -1,12 +1,9 @@
 // `tercet watch`: every change of the registry as it happens, over restarts of the engine; ends with Ctrl-C.
-import { ConnectError, connect, type RegistryChange, type RegistryUpdate } from "../worker/index.js";
+import type { RegistryChange, RegistryUpdate } from "../worker/index.js";
 import { type Command, ENGINE_URL_OPTIONS, type Io } from "./command.js";
-import { EngineError } from "./engine-error.js";
+import { connectToEngine } from "./engine-client.js";
 import type { ExitCode } from "./exit-codes.js";
 import { plain } from "./table.js";
-
-const DEFAULT_URL = "ws://127.0.0.1:49134";
-const CONNECT_MS = 5_000;
 
 export const command: Command = {
   summary: "Shows every change of the registry as it happens.",
@@ -19,18 +16,7 @@ export const command: Command = {
   details:
     "  + came, ~ changed, - gone: functions, workers, trigger types and triggers whose id (a worker: name;\n  a trigger: function) begins with PREFIX. Goes on when the engine restarts; ends with Ctrl-C.",
   run: async (line, io) => {
-    const url = line.text("url") ?? io.env["III_URL"] ?? DEFAULT_URL;
-    const worker = await connect({
-      url,
-      name: `tercet-cli:${process.pid}`,
-      namespace: "default",
-      connectTimeoutMs: CONNECT_MS,
-      onEvent: () => {},
-    }).catch((error: unknown) => {
-      throw error instanceof ConnectError
-        ? new EngineError(error.code, `no engine answers at ${url}; start one with: tercet`)
-        : error;
-    });
+    const worker = await connectToEngine(line, io);
     const [prefix] = line.rest;
     const namespace = line.text("namespace");
     const printer = new Printer(io, line.flag("json"), line.flag("now"));

@@ -22,13 +22,13 @@ export async function connect(options: ConnectOptions = {}): Promise<Worker> {
 
 /** The options with every default in its place. */
 export function workerOptions(options: ConnectOptions): WorkerOptions {
-  const { description, headers, toJSONSchema, concurrency, queueCalls, queueMs } = options;
+  const { description, headers, tls, toJSONSchema, concurrency, queueCalls, queueMs } = options;
   const name = options.name ?? variable("III_WORKER_NAME");
   const namespace = options.namespace ?? variable("III_NAMESPACE");
   return {
     url: options.url ?? variable("III_URL") ?? URL_DEFAULT,
     hello: { name, namespace, description, concurrency, queue_calls: queueCalls, queue_ms: queueMs },
-    socket: { headers },
+    socket: { headers, tls },
     reconnect: options.reconnect ?? {},
     connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS_DEFAULT,
     whileDisconnected: options.whileDisconnected ?? "wait",

@@ -37,6 +37,7 @@ export type { Registration, RegistrationState } from "./registrations.js";
 export type { JsonSchema, StandardSchema, ToJsonSchema } from "./schema.js";
 export { SchemaError } from "./schema.js";
 export type { SessionState } from "./session.js";
+export type { SocketTls } from "./socket.js";
 export type { ChannelRef, StreamPart } from "./streams.js";
 export type { Trigger, TriggerOptions, TriggerState } from "./trigger.js";
 export type {

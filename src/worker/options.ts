@@ -3,6 +3,7 @@
 import type { WorkerError } from "./errors.js";
 import type { ReconnectOptions } from "./reconnect.js";
 import type { JsonSchema, StandardSchema, ToJsonSchema } from "./schema.js";
+import type { SocketTls } from "./socket.js";
 import type { ChannelRef, StreamPart } from "./streams.js";
 import type { TriggerState } from "./trigger.js";
 
@@ -18,6 +19,8 @@ export interface ConnectOptions extends Concurrency {
   description?: string;
   /** Headers of the upgrade request (a token, say); not available in browsers. */
   headers?: Readonly<Record<string, string>>;
+  /** For wss://, PEM texts: authorities to believe instead of the well-known ones (NODE_EXTRA_CA_CERTS adds to those), and a client certificate. Node only. */
+  tls?: SocketTls;
   /** How long `connect` goes on trying before it fails; default 30,000. */
   connectTimeoutMs?: number;
   /** How it comes back after a lost connection; false: not at all. */

@@ -19,6 +19,7 @@ export function openSocket(
     handshakeTimeout: HANDSHAKE_MS_MAX,
     skipUTF8Validation: true, // the wire has no text; a close reason may be any bytes
     headers: options.headers ?? {},
+    ...options.tls,
     ...maskOf(new URL(url)),
   });
   let trouble = "";

@@ -24,6 +24,17 @@ export interface SocketEvents {
 export interface SocketOptions {
   /** Headers of the upgrade request; browsers send none. */
   headers?: Readonly<Record<string, string>> | undefined;
+  /** Whom to believe, and who we are, over wss://; browsers have their own store. */
+  tls?: SocketTls | undefined;
+}
+
+/** PEM texts. */
+export interface SocketTls {
+  /** Authorities instead of the well-known ones. */
+  ca?: string;
+  /** The client's certificate, and its key. */
+  cert?: string;
+  key?: string;
 }
 
 export type OpenSocket = (

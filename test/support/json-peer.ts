@@ -29,8 +29,13 @@ export class JsonPeer {
   workerId = "";
   token = "";
 
-  constructor(url: string, protocols: string[] = [], headers: Record<string, string> = {}) {
-    this.socket = new WebSocket(url, protocols, { headers, perMessageDeflate: false });
+  /** `ca`: the authority to believe, for wss://. */
+  constructor(url: string, protocols: string[] = [], headers: Record<string, string> = {}, ca?: string) {
+    this.socket = new WebSocket(url, protocols, {
+      headers,
+      perMessageDeflate: false,
+      ...(ca === undefined ? {} : { ca }),
+    });
     this.socket.on("message", (data, isBinary) => this.inbox.put(isBinary ? "(binary)" : String(data)));
     this.socket.on("error", () => undefined); // a close follows, and tests look at that
     this.closed = new Promise((resolve) =>
