@@ -220,10 +220,10 @@ function sessionFor({ rights, subject }: Admitted, policy: SessionPolicy): Sessi
   return new Session(rights, policy, subject);
 }
 
-/** With tokens or an `rbac` block nothing is exposed to everybody but what it says; with a middleware alone, everything. */
+/** With tokens, certificates or an `rbac` block nothing is exposed to everybody but what it says; with a middleware alone, everything. */
 function policyOf(options: AccessOptions): SessionPolicy {
-  const { rbac, tokens, jwt } = options;
-  const asksWho = tokens !== undefined || jwt !== undefined;
+  const { rbac, tokens, jwt, certificates } = options;
+  const asksWho = tokens !== undefined || jwt !== undefined || certificates !== undefined;
   return {
     exposed: rbac?.exposeFunctions ?? (asksWho ? [] : null),
     middlewareId: options.middlewareFunctionId ?? null,

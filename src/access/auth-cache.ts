@@ -39,11 +39,11 @@ export class AuthCache {
 }
 
 /** A digest, so that no credential is kept in the clear. */
-function keyOf({ headers, queryParams, ipAddress }: UpgradeRequest): string {
+function keyOf({ headers, queryParams, ipAddress, certificate }: UpgradeRequest): string {
   const lasting = Object.entries(headers)
     .filter(([name]) => !VOLATILE_HEADERS.has(name))
     .sort(([a], [b]) => (a < b ? -1 : 1));
   return createHash("sha256")
-    .update(JSON.stringify([lasting, queryParams, ipAddress]))
+    .update(JSON.stringify([lasting, queryParams, ipAddress, certificate?.fingerprintSha256 ?? null]))
     .digest("base64");
 }

@@ -13,6 +13,15 @@ export interface StaticToken {
   rights: GrantedRights;
 }
 
+/** A client certificate that stands for rights; the listener verifies it before anything else happens. */
+export interface KnownCertificate {
+  /** For the log. */
+  name: string;
+  /** A pattern of its common name, `*` for any characters; or its SHA-256 in lower-case hexadecimal digits. */
+  match: { commonName: string } | { fingerprintSha256: string };
+  rights: GrantedRights;
+}
+
 export interface JwtOptions {
   /** One of the three: a shared secret (HS*), a PEM public key, the address of a key set. */
   key: { secret: string } | { publicKeyPem: string } | { jwksUrl: string };
@@ -42,6 +51,8 @@ export interface AccessOptions {
   jwt?: JwtOptions;
   /** How many calls each session may make, where its rights do not say. Default: any number. */
   rate?: Rate;
+  /** The first that matches says what its bearer may do, where it showed no token. */
+  certificates?: readonly KnownCertificate[];
   /** How long a decision about who somebody is may take, in milliseconds. Default 10,000. */
   authTimeoutMs?: number;
   /** How long a hook may take, in milliseconds. Default 10,000. */

@@ -1,7 +1,13 @@
 // From what config.yaml says about a listener to the engine's options: secrets and keys are fetched here, once, at start.
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import type { AccessOptions, JwtOptions, RbacOptions, StaticToken } from "../access/options.js";
+import type {
+  AccessOptions,
+  JwtOptions,
+  KnownCertificate,
+  RbacOptions,
+  StaticToken,
+} from "../access/options.js";
 import type { GrantedRights } from "../access/rights.js";
 import { type FunctionRule, readRule } from "../access/rules.js";
 import type { Rate } from "../access/token-bucket.js";
@@ -47,11 +53,11 @@ function ruleOf(entry: unknown): FunctionRule {
 }
 
 function ownOptions(access: WrittenAccess, listener: string, around: Surroundings): Partial<AccessOptions> {
-  const { tokens, jwt, rate, auth_timeout_ms, auth_cache_ms, hook_timeout_ms } = access;
+  const { tokens, certificates, jwt, rate, auth_timeout_ms, auth_cache_ms, hook_timeout_ms } = access;
+  const isAboutOthers = certificates.length > 0 || jwt !== undefined || rate !== undefined;
   return {
-    ...(tokens.length === 0 && (jwt !== undefined || rate !== undefined)
-      ? {}
-      : { tokens: tokens.map(tokenOf) }),
+    ...(certificates.length === 0 ? {} : { certificates: certificates.map(certificateOf) }),
+    ...(tokens.length === 0 && isAboutOthers ? {} : { tokens: tokens.map(tokenOf) }),
     ...(rate === undefined ? {} : { rate: rateOf(rate) }),
     ...(jwt === undefined ? {} : { jwt: jwtOptions(jwt, listener, around) }),
     ...(auth_timeout_ms === undefined ? {} : { authTimeoutMs: auth_timeout_ms }),
@@ -63,6 +69,13 @@ function ownOptions(access: WrittenAccess, listener: string, around: Surrounding
 function tokenOf(token: WrittenAccess["tokens"][number]): StaticToken {
   const sha256 = Buffer.from(token.token_sha256 ?? "", "hex"); // the configuration keeps digests only
   return { name: token.name, sha256, rights: granted(token) };
+}
+
+function certificateOf(written: WrittenAccess["certificates"][number]): KnownCertificate {
+  const { name, common_name, fingerprint_sha256 = "" } = written;
+  const match =
+    common_name === undefined ? { fingerprintSha256: fingerprint_sha256 } : { commonName: common_name };
+  return { name, match, rights: granted(written) };
 }
 
 function jwtOptions(

@@ -91,7 +91,10 @@ export function warnOfExposure(path: Path, listener: Listener, report: Reporter)
 }
 
 function asksWhoComes({ rules, tls }: Listener): boolean {
-  const hasTokens = (rules?.access?.tokens.length ?? 0) > 0 || rules?.access?.jwt !== undefined;
+  const hasTokens =
+    (rules?.access?.tokens.length ?? 0) > 0 ||
+    rules?.access?.jwt !== undefined ||
+    (rules?.access?.certificates.length ?? 0) > 0;
   const demandsCertificate =
     tls?.caFile !== undefined && (tls.clientCertificate ?? "required") === "required";
   return hasTokens || demandsCertificate || rules?.rbac?.auth_function_id != null;

@@ -169,6 +169,12 @@ function addListener(
   }
   const { host = "127.0.0.1", port, handshake_timeout_ms = handshakeMs } = read.value;
   const rules = rulesOf(read.value);
+  if ((rules?.access?.certificates.length ?? 0) > 0 && read.value.tls?.ca === undefined)
+    report.problem(
+      [...path, "config", "access", "certificates"],
+      "access.certificates without tls.ca: no client shows a certificate here",
+      "write tls with ca, the authorities that sign the clients' certificates",
+    );
   result.listeners.push({
     name,
     host,

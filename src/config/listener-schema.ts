@@ -67,6 +67,20 @@ const token = z
     message: "a token has either token or token_sha256",
   });
 
+const certificate = z
+  .strictObject({
+    name,
+    common_name: name.optional(),
+    fingerprint_sha256: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/, { message: "expected 64 lower-case hexadecimal digits" })
+      .optional(),
+    ...rights,
+  })
+  .refine((one) => (one.common_name === undefined) !== (one.fingerprint_sha256 === undefined), {
+    message: "a certificate has either common_name or fingerprint_sha256",
+  });
+
 const SHARED_SECRET = ["HS256", "HS384", "HS512"] as const;
 const PUBLIC_KEY = [
   "RS256",
@@ -111,6 +125,7 @@ const jwt = z
 const access = z.strictObject({
   rate: rate.optional(),
   tokens: z.array(token).default([]),
+  certificates: z.array(certificate).default([]),
   jwt: jwt.optional(),
   auth_timeout_ms: ms(1).optional(),
   auth_cache_ms: ms(0).optional(),

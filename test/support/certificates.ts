@@ -46,7 +46,7 @@ export class Certificates {
       "-out",
       `${name}.pem`,
     );
-    return this.#pair(name);
+    return this.pair(name);
   }
 
   /** A certificate for this machine's names, good for `days` from now; a negative number makes an expired one. */
@@ -74,7 +74,7 @@ export class Certificates {
       "-out",
       `${name}.pem`,
     );
-    return this.#pair(name);
+    return this.pair(name);
   }
 
   encryptedKey(name: string, passphrase: string): string {
@@ -99,7 +99,8 @@ export class Certificates {
     this.#run("ecparam", "-genkey", "-name", "prime256v1", "-noout", "-out", `${name}.key`);
   }
 
-  #pair(name: string): Pair {
+  /** One that was made before. */
+  pair(name: string): Pair {
     const [certFile, keyFile] = [this.file(`${name}.pem`), this.file(`${name}.key`)];
     return { certFile, keyFile, cert: readFileSync(certFile, "utf8"), key: readFileSync(keyFile, "utf8") };
   }
