@@ -53,7 +53,7 @@ const COUNTERS = {
   casts_dropped: "Casts that nobody could take.",
   translations: "Payloads translated between the two wires.",
   registrations: "Functions registered.",
-  registrations_refused: "Registrations refused.",
+  registrations_refused: "Registrations of functions and trigger types refused.",
   channels_created: "Channels created.",
   channels_ended: "Channels ended.",
   channels_swept: "Channels removed because an end was never taken.",

@@ -78,12 +78,14 @@ export class TriggerMsgpack implements TriggerWire {
 
   #registerTypes(from: Worker, cursor: Cursor): void {
     const request = cursor.uint("request");
-    this.#carryOut(from, request, () => {
+    this.#carryOut(from, request, Metric.registrations_refused, () => {
       const count = this.#openList(cursor, "types");
       const asked = Array.from({ length: count }, (_, position) => this.#readType(position));
       const reviewed = this.#o.review.types(from, asked);
       if (reviewed instanceof Promise)
-        this.#later(from, request, reviewed, (types) => this.#enterTypes(from, request, types));
+        this.#later(from, request, Metric.registrations_refused, reviewed, (types) =>
+          this.#enterTypes(from, request, types),
+        );
       else this.#enterTypes(from, request, reviewed);
     });
   }
@@ -105,17 +107,23 @@ export class TriggerMsgpack implements TriggerWire {
   }
 
   /** Enters what somebody has looked at; nothing more of the connection is handled until then. */
-  #later<Asked>(from: Worker, request: number, asked: Promise<Asked>, enter: (asked: Asked) => void): void {
+  #later<Asked>(
+    from: Worker,
+    request: number,
+    refusals: number,
+    asked: Promise<Asked>,
+    enter: (asked: Asked) => void,
+  ): void {
     const { workers, review } = this.#o;
     const { connection } = from;
     const isHere = (): boolean => workers.of(connection.index) === from;
     const entered = asked.then(
-      (ready) => (isHere() ? this.#carryOut(from, request, () => enter(ready)) : undefined),
+      (ready) => (isHere() ? this.#carryOut(from, request, refusals, () => enter(ready)) : undefined),
       (cause: unknown) => {
         const fail = (): never => {
           throw cause;
         };
-        if (isHere()) this.#carryOut(from, request, fail);
+        if (isHere()) this.#carryOut(from, request, refusals, fail);
       },
     );
     review.wait(from, entered);
@@ -134,7 +142,7 @@ export class TriggerMsgpack implements TriggerWire {
 
   #unregisterTypes(from: Worker, cursor: Cursor): void {
     const request = cursor.uint("request");
-    this.#carryOut(from, request, () => {
+    this.#carryOut(from, request, Metric.registrations_refused, () => {
       const list = this.#list;
       const count = this.#openList(cursor, "ids");
       let removed = 0;
@@ -157,10 +165,12 @@ export class TriggerMsgpack implements TriggerWire {
 
   #register(from: Worker, cursor: Cursor): void {
     const request = cursor.uint("request");
-    this.#carryOut(from, request, () => {
+    this.#carryOut(from, request, Metric.triggers_refused, () => {
       const reviewed = this.#o.review.trigger(from, this.#readTrigger(from, cursor));
       if (reviewed instanceof Promise)
-        this.#later(from, request, reviewed, (asked) => this.#enterTrigger(from, request, asked));
+        this.#later(from, request, Metric.triggers_refused, reviewed, (asked) =>
+          this.#enterTrigger(from, request, asked),
+        );
       else this.#enterTrigger(from, request, reviewed);
     });
   }
@@ -173,7 +183,7 @@ export class TriggerMsgpack implements TriggerWire {
 
   #unregister(from: Worker, cursor: Cursor): void {
     const request = cursor.uint("request");
-    this.#carryOut(from, request, () => {
+    this.#carryOut(from, request, Metric.triggers_refused, () => {
       const id = text(cursor, "id");
       if (this.#o.triggers.find(id) === 0)
         throw new CodedError(ErrorCode.NotFound, `Trigger ${id} is not registered`);
@@ -202,13 +212,13 @@ export class TriggerMsgpack implements TriggerWire {
     };
   }
 
-  /** Runs what a record asks for; what the engine refuses is answered under the record's number. */
-  #carryOut(from: Worker, request: number, run: () => void): void {
+  /** Runs what a record asks for; what the engine refuses is answered under the record's number, and counted in `refusals`. */
+  #carryOut(from: Worker, request: number, refusals: number, run: () => void): void {
     try {
       run();
     } catch (cause) {
       if (!(cause instanceof CodedError)) throw cause;
-      this.#o.metrics.add(Metric.triggers_refused);
+      this.#o.metrics.add(refusals);
       send(from.connection, [Kind.Refused, request, cause.code, cause.message]);
     } finally {
       this.#isAnswering = false;

@@ -15,7 +15,7 @@ import { type RunningEngine, runEngine } from "../support/running-engine.js";
 
 const SECRET = "the-token-of-another-host";
 const NPM_WORKER = fileURLToPath(new URL("../sdk/npm-worker.js", import.meta.url));
-const OWN_WORKER = fileURLToPath(new URL("remote-worker.js", import.meta.url));
+const OWN_WORKER = fileURLToPath(new URL("../sdk/own-worker.js", import.meta.url));
 
 interface Rig {
   readonly host: Host;
@@ -30,7 +30,7 @@ function remoteTest(name: string, body: (t: TestContext, rig: Rig) => Promise<vo
     const host = await hostFor(t);
     if ("missing" in host) return t.skip(host.missing);
     const rights = { registerFunctions: true, call: exposes("near::echo", "far::sum") };
-    const access = { tokens: [{ name: "remote", sha256: digestOf(SECRET), rights }] };
+    const access = { tokens: [{ name: "far", sha256: digestOf(SECRET), rights }] };
     const inside = { host: "127.0.0.1", port: 0 };
     const running = await runEngine(t, { listeners: [inside, { host: host.near, port: 0, access }] });
     const near = await msgpackFor(t, running, "near");
@@ -46,41 +46,30 @@ function remoteTest(name: string, body: (t: TestContext, rig: Rig) => Promise<vo
   });
 }
 
-remoteTest(
-  "a JSON worker on another host serves, calls, pumps a channel, and is gone with its process",
-  async (_t, rig) => {
-    const { engine } = rig.running;
-    const far = new WorkerProgram(rig.start(NPM_WORKER));
-    await far.offered(rig.running);
-    assert.equal(await engine.call("far::echo", "over there"), "over there");
-    assert.deepEqual(await far.call("near::echo", "over here"), { result: "over here" });
-    assert.equal((await far.call("near::secret", {})).code, "FORBIDDEN");
-    const pumped = await far.ask({ do: "pump", function_id: "far::sum", bytes: 300_000, fill: 2 });
-    assert.deepEqual(pumped, { result: { bytes: 300_000, sum: 600_000 } });
-    await far.ask({ do: "offer", id: "far::late" });
-    await offered(engine, "far::late");
-    const [row] = (await workerRows(engine)).filter(({ name }) => name === "far");
-    assert.equal((row as { ip_address?: string } | undefined)?.ip_address, rig.host.far); // the row has more keys than tests read
-    await far.child.end("SIGKILL");
-    await withdrawn(engine, "far::echo", "far::late");
-  },
-);
-
-remoteTest(
-  "a msgpack worker on another host serves, calls, and is gone with its process",
-  async (_t, rig) => {
-    const { engine } = rig.running;
-    const child = rig.start(OWN_WORKER);
-    await offered(engine, "remote::echo", "remote::ask");
-    assert.equal(await engine.call("remote::echo", "over there"), "over there");
-    assert.equal(await engine.call("remote::ask", { id: "near::echo", data: "over here" }), "over here");
-    assert.deepEqual(await engine.call("remote::ask", { id: "near::secret", data: 1 }), {
-      code: "FORBIDDEN",
-    });
-    await child.end("SIGKILL");
-    await withdrawn(engine, "remote::echo");
-  },
-);
+for (const [wire, program] of [
+  ["JSON", NPM_WORKER],
+  ["msgpack", OWN_WORKER],
+] as const) {
+  remoteTest(
+    `a ${wire} worker on another host serves, calls, streams, and is gone with its process`,
+    async (_t, rig) => {
+      const { engine } = rig.running;
+      const far = new WorkerProgram(rig.start(program));
+      await far.offered(rig.running);
+      assert.equal(await engine.call("far::echo", "over there"), "over there");
+      assert.deepEqual(await far.call("near::echo", "over here"), { result: "over here" });
+      assert.equal((await far.call("near::secret", {})).code, "FORBIDDEN");
+      const pumped = await far.ask({ do: "pump", function_id: "far::sum", bytes: 300_000, fill: 2 });
+      assert.deepEqual(pumped, { result: { bytes: 300_000, sum: 600_000 } });
+      await far.ask({ do: "offer", id: "far::late" });
+      await offered(engine, "far::late");
+      const [row] = (await workerRows(engine)).filter(({ name }) => name === "far");
+      assert.equal((row as { ip_address?: string } | undefined)?.ip_address, rig.host.far); // the row has more keys than tests read
+      await far.child.end("SIGKILL");
+      await withdrawn(engine, "far::echo", "far::late");
+    },
+  );
+}
 
 remoteTest("without its token neither gets in, and both stay out", async (_t, rig) => {
   const { engine } = rig.running;
@@ -93,5 +82,5 @@ remoteTest("without its token neither gets in, and both stay out", async (_t, ri
   rig.start(OWN_WORKER, { TOKEN: "guessed" });
   await eventually("the msgpack worker is refused", () => refused() > before);
   const ids = (await functionRows(engine)).map(({ function_id }) => function_id);
-  assert.ok(ids.every((id) => !id.startsWith("far::") && !id.startsWith("remote::")));
+  assert.ok(ids.every((id) => !id.startsWith("far::")));
 });

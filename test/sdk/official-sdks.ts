@@ -6,6 +6,7 @@ import { RUST_VERSIONS, rustProgram } from "./rust-build.js";
 import type { OfficialSdk } from "./worker-program.js";
 
 const NPM_PROGRAM = fileURLToPath(new URL("npm-worker.js", import.meta.url));
+const OWN_PROGRAM = fileURLToPath(new URL("own-worker.js", import.meta.url));
 const PYTHON_PROGRAM = fileURLToPath(new URL("../../../test/sdk/python_worker.py", import.meta.url));
 
 /** Knows neither namespaces nor that a name may be taken. */
@@ -14,8 +15,17 @@ export const NPM_SDK: OfficialSdk = {
   runtime: "node",
   version: "0.22.1",
   knowsNamespaces: false,
+  speaksJson: true,
   knowsTriggers: true,
   command: async () => [process.execPath, NPM_PROGRAM],
+};
+
+/** No official one: our own, on the other wire, where a namespace that is not allowed ends the connection. */
+export const OWN_SDK: OfficialSdk = {
+  ...NPM_SDK,
+  label: "tercet/worker",
+  speaksJson: false,
+  command: async () => [process.execPath, OWN_PROGRAM],
 };
 
 export const PYTHON_SDKS: readonly OfficialSdk[] = ["0.23.0", "0.25.0"].map((version) => ({
@@ -23,6 +33,7 @@ export const PYTHON_SDKS: readonly OfficialSdk[] = ["0.23.0", "0.25.0"].map((ver
   runtime: "python",
   version,
   knowsNamespaces: true,
+  speaksJson: true,
   knowsTriggers: true,
   command: async () => {
     const venv = await pythonWith(version);
@@ -36,6 +47,7 @@ export const RUST_SDKS: readonly OfficialSdk[] = RUST_VERSIONS.map((version) => 
   runtime: "rust",
   version,
   knowsNamespaces: true,
+  speaksJson: true,
   knowsTriggers: version !== "0.26.0-rc.4",
   command: async () => {
     const program = rustProgram(version);

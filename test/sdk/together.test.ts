@@ -1,4 +1,4 @@
-// Every official SDK that is to be had here, all at once on the engine that the README's first command brings up, with the example
+// Our own SDK and every official one that is to be had here, all at once on the engine that the README's first command brings up, with the example
 // workers beside them: each calls each, sends each a channel, and binds a trigger of each.
 
 import assert from "node:assert/strict";
@@ -9,7 +9,7 @@ import { connect, type Worker } from "../../src/worker/index.js";
 import { startChild } from "../support/child.js";
 import { eventually } from "../support/eventually.js";
 import { tercet } from "../support/tercet.js";
-import { NPM_SDK, PYTHON_SDKS, RUST_SDKS } from "./official-sdks.js";
+import { NPM_SDK, OWN_SDK, PYTHON_SDKS, RUST_SDKS } from "./official-sdks.js";
 import { type OfficialSdk, SOON_MS, WorkerProgram } from "./worker-program.js";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
@@ -30,7 +30,7 @@ function configuration(): string {
 
 async function members(t: TestContext, url: string): Promise<Member[]> {
   const all: Member[] = [];
-  for (const sdk of [NPM_SDK, ...PYTHON_SDKS, ...RUST_SDKS]) {
+  for (const sdk of [OWN_SDK, NPM_SDK, ...PYTHON_SDKS, ...RUST_SDKS]) {
     const command = await sdk.command();
     if ("missing" in command) {
       t.diagnostic(`without ${sdk.label}: ${command.missing}`);

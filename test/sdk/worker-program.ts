@@ -21,6 +21,8 @@ export interface OfficialSdk {
   readonly version: string;
   /** It knows namespaces, and that a worker's name may be taken. */
   readonly knowsNamespaces: boolean;
+  /** It speaks JSON: a function that another has is refused to it (on msgpack it stands by), and it knows functions behind HTTP. */
+  readonly speaksJson: boolean;
   /** It has trigger types and triggers. */
   readonly knowsTriggers: boolean;
   /** The command that runs its program, or why there is none. */
