@@ -181,7 +181,7 @@ export class Engine {
       telemetry: takeTelemetry,
     });
     const { server } = this;
-    this.feeds = new Feeds({ clock, server, metrics });
+    this.feeds = new Feeds({ clock, server, workers, metrics });
     const observer: FunctionsObserver = {
       changed: (fn, change) => {
         this.#functionsAvailable?.changed(fn, change);
@@ -457,8 +457,9 @@ export class Engine {
     const { triggers, types, registrar, binder } = this.triggers;
     const { functions, workers, feeds } = this;
     const triggerRows = new TriggerRows({ triggers, types, functions, workers, functionRows });
+    const sight = new Sight(this.access, functions, triggers);
     feeds.attach(
-      new RegistryView({ triggers, types, functions, workers, functionRows, triggerRows }),
+      new RegistryView({ triggers, types, functions, workers, functionRows, triggerRows, sight }),
       functions,
     );
     binder.changed = (trigger) => feeds.triggerChanged(trigger);
@@ -466,7 +467,6 @@ export class Engine {
     this.observe(feeds);
     this.observe(this.concurrencies);
     const ofWorker = new TriggersOfWorker(triggerRows, triggers, types, this.functions, this.workers);
-    const sight = new Sight(this.access, functions, triggers);
     this.serve(listFunctions(functionRows));
     this.serve(functionInfo(functions, workers, functionRows, triggerRows, sight));
     this.serve(listWorkers(workerRows, sight));

@@ -2,6 +2,7 @@
 //
 // A feed is a filter that somebody watches; all who watch with the same filter share it. At the end of a turn in which something changed, what passes
 // the filter is encoded once and published by uWebSockets, however many watch. A change is told as the state it led to, so hearing it twice does no harm.
+// Sessions have feeds of their own (session-feed.ts), of what they may see.
 
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../clock.js";
@@ -13,21 +14,18 @@ import { pack, unpack } from "../protocol/msgpack/general.js";
 import { Kind } from "../protocol/msgpack/records.js";
 import { type Change, ChangeLog } from "../registry/change-log.js";
 import type { FunctionChange, Functions } from "../registry/functions.js";
-import type { Worker } from "../registry/workers.js";
+import type { Worker, Workers } from "../registry/workers.js";
 import type { Connection } from "../transport/connection.js";
 import type { Server } from "../transport/server.js";
 import type { WorkerObserver } from "./departures.js";
-import type { Present, RegistryView } from "./registry-view.js";
+import type { RegistryView } from "./registry-view.js";
+import { elementOf, type Filter, passes, SessionFeed } from "./session-feed.js";
 
 export interface FeedsOptions {
   clock: Clock;
   server: Server;
+  workers: Workers;
   metrics: Metrics;
-}
-
-interface Filter {
-  namespace: string | null;
-  prefix: string | null;
 }
 
 interface Feed {
@@ -51,6 +49,8 @@ export class Feeds implements WorkerObserver {
   readonly #feeds = new Map<string, Feed>();
   readonly #byNumber = new Map<number, Feed>();
   readonly #watched = new Map<number, Set<Feed>>();
+  /** Of connections with a session: by connection, then by filter. */
+  readonly #guarded = new Map<number, Map<string, SessionFeed>>();
   #view: RegistryView | null = null;
   #functions: Functions | null = null;
   #number = 0;
@@ -100,7 +100,7 @@ export class Feeds implements WorkerObserver {
     if (change === undefined) return;
     const { what, keyNamespace, id, namespace, text } = change;
     this.#log.note({ what, keyNamespace, id, namespace, text });
-    if (this.#isTimed || this.#feeds.size === 0) return;
+    if (this.#isTimed || (this.#feeds.size === 0 && this.#guarded.size === 0)) return;
     this.#isTimed = true;
     this.#o.clock.after(0, this.#publish);
   }
@@ -115,7 +115,18 @@ export class Feeds implements WorkerObserver {
     this.#o.server.outboxes.flush(); // what was said before goes first
     for (const feed of this.#feeds.values())
       this.#publishTo(feed, this.#changesFor(feed.filter, changes.values()));
+    for (const [connection, feeds] of this.#guarded)
+      for (const feed of feeds.values()) this.#tellGuarded(connection, feed, changes.values());
   };
+
+  #tellGuarded(connection: number, feed: SessionFeed, changes: Iterable<{ change: Change }>): void {
+    const to = this.#o.server.connections[connection];
+    const from = feed.revision;
+    const told = feed.changes(Array.from(changes, ({ change }) => change));
+    if (to === undefined || told.length === 0) return;
+    send(to, [Kind.Changes, feed.number, from, feed.revision, told]);
+    this.#o.metrics.add(Metric.feed_records);
+  }
 
   /** More changed in one turn than is kept: watchers are shown a gap, and watch again. */
   #startOver(): void {
@@ -124,6 +135,13 @@ export class Feeds implements WorkerObserver {
       feed.revision = this.#told;
       const record = pack([Kind.Changes, feed.number, feed.revision, feed.revision, []]);
       this.#o.server.publish(topicOf(feed), record, feed.watchers);
+    }
+    for (const [connection, feeds] of this.#guarded) {
+      const to = this.#o.server.connections[connection];
+      for (const feed of feeds.values()) {
+        const missed = feed.revision + 1; // a record that was never sent
+        if (to !== undefined) send(to, [Kind.Changes, feed.number, missed, missed, []]);
+      }
     }
   }
 
@@ -163,12 +181,16 @@ export class Feeds implements WorkerObserver {
   closed(connection: Connection): void {
     for (const feed of this.#watched.get(connection.index) ?? []) this.#leave(feed);
     this.#watched.delete(connection.index);
+    this.#guarded.delete(connection.index);
   }
 
   #watch(from: Connection, cursor: Cursor): void {
     const request = cursor.uint("request");
     const { filter, epoch, revision } = readWatch(cursor);
     this.#log.start();
+    const viewer = this.#o.workers.of(from.index);
+    if (viewer !== undefined && viewer.session !== null)
+      return this.#watchGuarded(from, viewer, request, filter);
     const watched = this.#watched.get(from.index) ?? new Set();
     const feed = this.#enter(filter);
     if (!watched.has(feed) && watched.size >= WATCHES_PER_CONNECTION_MAX) {
@@ -182,6 +204,30 @@ export class Feeds implements WorkerObserver {
     this.#watched.set(from.index, watched.add(feed));
     const canResume = epoch === this.#epoch && revision !== null && this.#log.reaches(revision);
     this.#answer(from, request, feed, canResume ? revision : null);
+  }
+
+  #watchGuarded(from: Connection, viewer: Worker, request: number, filter: Filter): void {
+    const feeds = this.#guarded.get(from.index) ?? new Map<string, SessionFeed>();
+    const feed = feeds.get(keyOf(filter)) ?? this.#guardedFeed(viewer, filter);
+    if (feed === undefined) return;
+    if (feeds.size >= WATCHES_PER_CONNECTION_MAX && !feeds.has(keyOf(filter)))
+      return this.#refuse(from, request);
+    this.#startTelling();
+    this.#guarded.set(from.index, feeds.set(keyOf(filter), feed));
+    const parts = partsOf(feed.whole());
+    if (parts.length === 0) parts.push([]);
+    for (const [at, elements] of parts.entries())
+      send(from, [Kind.Watching, request, feed.number, feed.epoch, feed.revision, at === 0, elements]);
+  }
+
+  #guardedFeed(viewer: Worker, filter: Filter): SessionFeed | undefined {
+    return this.#view === null ? undefined : new SessionFeed(++this.#number, filter, viewer, this.#view);
+  }
+
+  #unwatchGuarded(connection: number, number: number): void {
+    const feeds = this.#guarded.get(connection);
+    for (const [key, feed] of feeds ?? []) if (feed.number === number) feeds?.delete(key);
+    if (feeds?.size === 0) this.#guarded.delete(connection);
   }
 
   #refuse(to: Connection, request: number): void {
@@ -211,7 +257,9 @@ export class Feeds implements WorkerObserver {
 
   #unwatch(from: Connection, cursor: Cursor): void {
     cursor.uint("request");
-    const feed = this.#byNumber.get(cursor.uint("feed"));
+    const number = cursor.uint("feed");
+    this.#unwatchGuarded(from.index, number);
+    const feed = this.#byNumber.get(number);
     if (feed === undefined || this.#watched.get(from.index)?.delete(feed) !== true) return;
     from.unsubscribe(topicOf(feed));
     this.#leave(feed);
@@ -221,11 +269,17 @@ export class Feeds implements WorkerObserver {
     const key = keyOf(filter);
     const known = this.#feeds.get(key);
     if (known !== undefined) return known;
-    if (this.#feeds.size === 0 && !this.#isTimed) this.#told = this.#log.revision; // nobody was told meanwhile
+    this.#startTelling();
     const feed = { number: ++this.#number, filter, watchers: 0, revision: this.#told };
     this.#feeds.set(key, feed);
     this.#byNumber.set(feed.number, feed);
     return feed;
+  }
+
+  /** Nobody was told until now: what changed meanwhile is nobody's. */
+  #startTelling(): void {
+    const isFirst = this.#feeds.size === 0 && this.#guarded.size === 0 && !this.#isTimed;
+    if (isFirst) this.#told = this.#log.revision;
   }
 
   #leave(feed: Feed): void {
@@ -246,21 +300,8 @@ function topicOf(feed: Feed): string {
   return `feed/${feed.number}`;
 }
 
-function passes({ namespace, text }: Change, filter: Filter): boolean {
-  return (
-    (filter.namespace === null || namespace === filter.namespace) &&
-    (filter.prefix === null || text.startsWith(filter.prefix))
-  );
-}
-
-/** `[what, key, row]`; row nil = it is gone, or passes the filter no more. */
-function elementOf({ what, keyNamespace, id }: Change, now: Present | undefined): readonly unknown[] {
-  const hasNamespace = what === "function" || what === "trigger_type";
-  return [what, hasNamespace ? [keyNamespace, id] : id, now?.row ?? null];
-}
-
-function partsOf(told: readonly Told[]): (readonly Told[])[] {
-  const parts: (readonly Told[])[] = [];
+function partsOf<One>(told: readonly One[]): (readonly One[])[] {
+  const parts: (readonly One[])[] = [];
   for (let at = 0; at < told.length; at += FEED_RECORD_CHANGES_MAX)
     parts.push(told.slice(at, at + FEED_RECORD_CHANGES_MAX));
   return parts;

@@ -188,13 +188,6 @@ export class MsgpackControl {
     const worker = this.#o.workers.of(from.index);
     if (worker !== undefined && this.#o.triggers.record(worker, kind, cursor)) return;
     if (worker !== undefined && this.#o.drain.record(worker, kind, cursor)) return;
-    if (kind === Kind.Watch && this.#o.access.restricted[from.index] !== 0)
-      return this.refuse(
-        from,
-        cursor.uint("request"),
-        ErrorCode.Forbidden,
-        "A session may not watch the whole registry; engine::functions-available tells what it may see",
-      );
     if (this.#o.feeds.record(from, kind, cursor)) return;
     this.#o.metrics.add(Metric.records_unknown);
   }

@@ -1,8 +1,10 @@
 // The registry as watchers see it: every function, worker, trigger type and trigger as a key and a row of plain values.
 
+import type { Sight } from "../access/sight.js";
 import type { Change } from "../registry/change-log.js";
 import type { FunctionRows } from "../registry/function-rows.js";
 import type { Functions } from "../registry/functions.js";
+import { OfferWord } from "../registry/offers.js";
 import type { TriggerRows } from "../registry/trigger-rows.js";
 import type { TriggerTypes } from "../registry/trigger-types.js";
 import { REASON_NAMES, TriggerState, type Triggers } from "../registry/triggers.js";
@@ -16,6 +18,7 @@ export interface RegistryViewOptions {
   triggers: Triggers;
   functionRows: FunctionRows;
   triggerRows: TriggerRows;
+  sight: Sight;
 }
 
 /** What is there now, with what filters look at; its row as PROTOCOL.md lays it out. */
@@ -41,6 +44,38 @@ export class RegistryView {
     if (what === "worker") return this.worker(workers.byId(id));
     if (what === "trigger_type") return this.type(types.find(namespace, id));
     return this.trigger(triggers.find(id));
+  }
+
+  /** Whether a worker may know of a thing that is there. */
+  isSeen(viewer: Worker, { what, keyNamespace, id }: Change): boolean {
+    const { functions, workers, triggers, sight } = this.#o;
+    if (what === "function") {
+      const bytes = Buffer.from(id, "utf8");
+      return sight.function(
+        viewer,
+        functions.names.find(workers.namespace(keyNamespace), bytes, 0, bytes.length),
+      );
+    }
+    if (what === "trigger") return sight.trigger(viewer, triggers.find(id));
+    if (what === "trigger_type") return sight.type(viewer, id);
+    const worker = workers.byId(id);
+    return worker !== undefined && sight.worker(viewer, worker);
+  }
+
+  /** The id of the worker that serves a function; undefined when the engine does. */
+  serverOf({ keyNamespace, id }: Change): string | undefined {
+    const { functions, workers } = this.#o;
+    const bytes = Buffer.from(id, "utf8");
+    const fn = functions.names.find(workers.namespace(keyNamespace), bytes, 0, bytes.length);
+    const offer = fn === 0 ? 0 : functions.servingOffer(fn);
+    return offer === 0 ? undefined : workers.of(functions.offers.get(offer, OfferWord.connection))?.id;
+  }
+
+  /** The triggers that call a function. */
+  triggersOf({ keyNamespace, id }: Change): Present[] {
+    const { triggers, workers } = this.#o;
+    const found = triggers.ofTarget(workers.namespace(keyNamespace), id).map((one) => this.trigger(one));
+    return found.filter((one) => one !== undefined);
   }
 
   all(): Present[] {
