@@ -43,13 +43,28 @@ export class SupervisedEngine implements EnginePort {
   }
 
   standsBy(workerId: string): readonly string[] {
+    const { functions } = this.#engine;
+    const isStandby = (_fn: number, offer: number): boolean =>
+      functions.offers.get(offer, OfferWord.state) === OfferState.Standby;
+    return this.#offered(workerId, isStandby);
+  }
+
+  solelyServed(workerId: string): readonly string[] {
+    const { lists, offers } = this.#engine.functions;
+    return this.#offered(
+      workerId,
+      (fn, offer) => !lists.hasOther(fn, offers.get(offer, OfferWord.connection)),
+    );
+  }
+
+  /** Ids of what a connection offers. */
+  #offered(workerId: string, isMeant: (fn: number, offer: number) => boolean): readonly string[] {
     const told = this.#told.get(workerId);
     const { functions } = this.#engine;
     const ids: string[] = [];
     if (told === undefined) return ids;
     functions.eachOf(told.worker.connection.index, (fn, offer) => {
-      if (functions.offers.get(offer, OfferWord.state) === OfferState.Standby)
-        ids.push(functions.names.id(fn));
+      if (isMeant(fn, offer)) ids.push(functions.names.id(fn));
     });
     return ids;
   }

@@ -44,6 +44,7 @@ export interface Registered {
 export class Functions {
   readonly names: Names;
   readonly offers: Offers;
+  readonly lists: OfferLists;
   readonly routes: RoutingTable;
   readonly slots: Slots<"function">;
   /** Offers that the engine itself carries out for the connection that made them, by offer. */
@@ -51,7 +52,6 @@ export class Functions {
   readonly formerIds = new FormerIds();
   /** Grows with every change; what a feed resumes from. */
   revision = 0;
-  readonly #lists: OfferLists;
   readonly #serving: Int32Array;
   /** By connection: whatever it offers, now or later, gets no calls. */
   readonly #drains: Uint8Array;
@@ -73,7 +73,7 @@ export class Functions {
     this.offers = new Offers(capacity, connections);
     this.routes = new RoutingTable(capacity);
     this.slots = new Slots<"function">(capacity, "retire");
-    this.#lists = new OfferLists(this.offers, capacity, connections);
+    this.lists = new OfferLists(this.offers, capacity, connections);
     this.#serving = new Int32Array(capacity + 1);
     this.#drains = new Uint8Array(connections + 1);
     this.#rules = [...rules].reverse(); // the first that matches wins: it is applied last
@@ -92,7 +92,7 @@ export class Functions {
 
   /** Functions a connection offers, standbys included. */
   countOf(connection: number): number {
-    return this.#lists.countOf(connection);
+    return this.lists.countOf(connection);
   }
 
   /** Time of a call whose caller names none, if a rule gives this function one of its own, in milliseconds. */
@@ -142,7 +142,7 @@ export class Functions {
     if (fn !== 0) this.#checkNotReserved(fn);
     const isNew = fn === 0;
     if (fn === 0) fn = this.#create(namespace, bytes, start, end, share);
-    const offer = this.#lists.of(fn, connection) || this.#offer(fn, connection, OfferState.Draining);
+    const offer = this.lists.of(fn, connection) || this.#offer(fn, connection, OfferState.Draining);
     if (this.#stateOf(offer) === OfferState.Draining) this.#place(fn, connection, offer, share);
     this.offers.set(offer, OfferWord.round, round);
     if (carry !== null || this.carried.size > 0) this.#setCarry(fn, offer, carry);
@@ -163,7 +163,7 @@ export class Functions {
     end: number,
   ): boolean {
     const fn = this.names.find(namespace, bytes, start, end);
-    return fn !== 0 && this.#lists.of(fn, connection) !== 0;
+    return fn !== 0 && this.lists.of(fn, connection) !== 0;
   }
 
   /** Bytes of the card with which a connection offers this function; 0 when it does not, or has none. */
@@ -175,7 +175,7 @@ export class Functions {
     end: number,
   ): number {
     const fn = this.names.find(namespace, bytes, start, end);
-    const offer = fn === 0 ? 0 : this.#lists.of(fn, connection);
+    const offer = fn === 0 ? 0 : this.lists.of(fn, connection);
     return offer === 0 ? 0 : this.offers.get(offer, OfferWord.cardLength);
   }
 
@@ -188,7 +188,7 @@ export class Functions {
     end: number,
   ): boolean {
     const fn = this.names.find(namespace, bytes, start, end);
-    const offer = fn === 0 ? 0 : this.#lists.of(fn, connection);
+    const offer = fn === 0 ? 0 : this.lists.of(fn, connection);
     if (offer === 0) return false;
     this.#withdraw(offer);
     this.#touch();
@@ -197,7 +197,7 @@ export class Functions {
 
   /** Removes all a connection offers: it is gone. Costs what it offered. */
   unregisterAll(connection: number): void {
-    for (let offer = this.#lists.firstOf(connection); offer !== 0; offer = this.#lists.firstOf(connection))
+    for (let offer = this.lists.firstOf(connection); offer !== 0; offer = this.lists.firstOf(connection))
       this.#withdraw(offer);
     this.#drains[connection] = 0;
     this.#touch();
@@ -215,7 +215,7 @@ export class Functions {
 
   /** As {@link drainAll}, of one function, until the connection registers it anew. False when it does not offer it, or it drains already. */
   drain(connection: number, fn: number): boolean {
-    const offer = this.#lists.of(fn, connection);
+    const offer = this.lists.of(fn, connection);
     if (offer === 0 || this.#stateOf(offer) === OfferState.Draining) return false;
     const served = this.#stateOf(offer) === OfferState.Serving;
     this.offers.set(offer, OfferWord.state, OfferState.Draining);
@@ -228,8 +228,8 @@ export class Functions {
   /** Removes what a connection offers and did not name in `round`. Returns how many. */
   unregisterOthers(connection: number, round: number): number {
     let removed = 0;
-    for (let offer = this.#lists.firstOf(connection); offer !== 0; ) {
-      const next = this.#lists.nextOf(offer);
+    for (let offer = this.lists.firstOf(connection); offer !== 0; ) {
+      const next = this.lists.nextOf(offer);
       if (this.offers.get(offer, OfferWord.round) !== round) {
         this.#withdraw(offer);
         removed++;
@@ -245,15 +245,15 @@ export class Functions {
    * goes: the new connection registers it anew, and is not draining.
    */
   handOver(from: number, to: number): void {
-    for (let offer = this.#lists.firstOf(from); offer !== 0; offer = this.#lists.firstOf(from)) {
+    for (let offer = this.lists.firstOf(from); offer !== 0; offer = this.lists.firstOf(from)) {
       const fn = this.offers.get(offer, OfferWord.function);
       if (this.#stateOf(offer) === OfferState.Draining) {
         this.#withdraw(offer);
         continue;
       }
-      const own = this.#lists.of(fn, to);
+      const own = this.lists.of(fn, to);
       if (own !== 0) this.#withdraw(own);
-      this.#lists.move(offer, to);
+      this.lists.move(offer, to);
       if (this.#stateOf(offer) === OfferState.Serving) this.#handOverServing(fn, from, to);
     }
     this.#touch();
@@ -261,8 +261,8 @@ export class Functions {
 
   /** Calls `visit(fn, offer)` for each function a connection offers. */
   eachOf(connection: number, visit: (fn: number, offer: number) => void): void {
-    for (let offer = this.#lists.firstOf(connection); offer !== 0; ) {
-      const next = this.#lists.nextOf(offer);
+    for (let offer = this.lists.firstOf(connection); offer !== 0; ) {
+      const next = this.lists.nextOf(offer);
       visit(this.offers.get(offer, OfferWord.function), offer);
       offer = next;
     }
@@ -271,12 +271,6 @@ export class Functions {
   /** Calls `visit(fn)` for every function that is registered. */
   each(visit: (fn: number) => void): void {
     for (let fn = 1; fn < this.slots.end; fn++) if (this.slots.isOpen(fn)) visit(fn);
-  }
-
-  /** Whether a connection's offer of a function drains. */
-  drainsHere(connection: number, fn: number): boolean {
-    const offer = this.#lists.of(fn, connection);
-    return offer !== 0 && this.#stateOf(offer) === OfferState.Draining;
   }
 
   /** Everybody who offers it drains: it is known, and nobody takes a call of it. */
@@ -419,10 +413,10 @@ export class Functions {
   #offer(fn: number, connection: number, state: OfferState): number {
     const offer = this.offers.take(fn, connection, state);
     if (offer === 0) {
-      if (this.#lists.first(fn) === 0) this.#remove(fn); // made for this offer
+      if (this.lists.first(fn) === 0) this.#remove(fn); // made for this offer
       throw new CodedError(ErrorCode.LimitReached, "Cannot register: the engine's table of offers is full");
     }
-    this.#lists.add(offer);
+    this.lists.add(offer);
     return offer;
   }
 
@@ -434,12 +428,12 @@ export class Functions {
     const fn = this.offers.get(offer, OfferWord.function);
     const connection = this.offers.get(offer, OfferWord.connection);
     const served = this.#stateOf(offer) === OfferState.Serving;
-    this.#lists.remove(offer);
+    this.lists.remove(offer);
     this.offers.free(offer);
     if (this.carried.size > 0) this.carried.delete(offer);
     this.#observer.withdrawn(fn, connection);
     if (served) this.#stopSharing(fn, connection);
-    if (this.#lists.first(fn) === 0) this.#remove(fn);
+    if (this.lists.first(fn) === 0) this.#remove(fn);
     else if (this.#serving[fn] === offer) this.#succeed(fn);
   }
 
@@ -452,11 +446,11 @@ export class Functions {
 
   /** Whoever stood for a function does so no more: another one does, or, where all drain, there is no route. */
   #succeed(fn: number): void {
-    this.#serving[fn] = this.#lists.oldestServing(fn);
+    this.#serving[fn] = this.lists.oldestServing(fn);
     if (this.#serving[fn] !== 0) return;
-    const standby = this.#lists.oldestStandby(fn);
+    const standby = this.lists.oldestStandby(fn);
     if (standby !== 0) return this.#promote(fn, standby);
-    this.#serving[fn] = this.#lists.first(fn);
+    this.#serving[fn] = this.lists.first(fn);
     this.routes.publish(this.slots.handleOf(fn), Target.None, 0);
   }
 
@@ -473,7 +467,7 @@ export class Functions {
   }
 
   #joinAll(fn: number, share: Share): void {
-    for (let offer = this.#lists.first(fn); offer !== 0; offer = this.#lists.next(offer)) {
+    for (let offer = this.lists.first(fn); offer !== 0; offer = this.lists.next(offer)) {
       const isStandby = this.#stateOf(offer) === OfferState.Standby;
       if (isStandby && this.offers.get(offer, OfferWord.share) === share) this.#serve(fn, offer);
     }

@@ -49,6 +49,21 @@ export class OfferLists {
     return 0;
   }
 
+  /** Whether what a connection offers of a function drains. */
+  drains(fn: number, connection: number): boolean {
+    const offer = this.of(fn, connection);
+    return offer !== 0 && this.#offers.get(offer, OfferWord.state) === OfferState.Draining;
+  }
+
+  /** Whether somebody beside this connection serves a function, or would. */
+  hasOther(fn: number, connection: number): boolean {
+    for (let offer = this.#first[fn]!; offer !== 0; offer = this.next(offer)) {
+      const isAble = this.#offers.get(offer, OfferWord.state) !== OfferState.Draining;
+      if (isAble && this.#offers.get(offer, OfferWord.connection) !== connection) return true;
+    }
+    return false;
+  }
+
   oldestServing(fn: number): number {
     for (let offer = this.#first[fn]!; offer !== 0; offer = this.next(offer))
       if (this.#offers.get(offer, OfferWord.state) === OfferState.Serving) return offer;

@@ -62,7 +62,7 @@ export class Drains {
     const drained = functions.drain(index, fn) ? 1 : 0;
     this.#tell?.(worker, Buffer.from(id).toString("utf8"), boundMs);
     const callsLeft = await this.#ended(worker, boundMs, () => calls.executingOf(index, handle));
-    if (this.#isHere(worker) && functions.drainsHere(index, fn))
+    if (this.#isHere(worker) && functions.lists.drains(fn, index))
       functions.unregister(index, worker.namespace, id, 0, id.length);
     return { functions: drained, callsLeft };
   }

@@ -32,6 +32,8 @@ export interface EnginePort {
   drain(workerId: string, boundMs: number): Promise<DrainResult>;
   /** Ids of functions that this connection offers and another one serves. */
   standsBy(workerId: string): readonly string[];
+  /** Ids of functions that this connection alone serves: nobody would take over. */
+  solelyServed(workerId: string): readonly string[];
   /** Calls a function as the engine itself; rejects with the error of the call. */
   call(functionId: string, data: unknown, timeoutMs: number, namespace?: string): Promise<unknown>;
 }
@@ -42,6 +44,7 @@ export function emptyEngine(): EnginePort {
     onRegistration: () => () => {},
     drain: async () => ({ callsLeft: 0 }),
     standsBy: () => [],
+    solelyServed: () => [],
     call: async (functionId) => {
       throw new Error(`no engine is attached that could call ${functionId}`);
     },

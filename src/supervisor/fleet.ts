@@ -5,9 +5,11 @@
 import { EventEmitter } from "node:events";
 import { changeOf, diffWorkers, type WorkersDiff } from "../config/diff.js";
 import type { Condition, WorkerSpec } from "../config/entries.js";
+import { pause } from "./deferred.js";
 import type { RegistrationChange } from "./engine-port.js";
 import { dependantsOf, inReverseOrder } from "./order.js";
 import { listProcesses } from "./process-table.js";
+import { Rollout } from "./rollout.js";
 import { hasProcess, type Transition, type UnitStatus } from "./transition.js";
 import { type StopReport, Unit, type UnitWorld } from "./unit.js";
 
@@ -16,20 +18,30 @@ export interface Declared {
   units: Unit[];
   /** Ends the waiting for dependencies when the worker is stopped meanwhile. */
   waiting: AbortController | undefined;
+  /** Its processes are being replaced one after the other. */
+  rollout: Rollout | undefined;
   /** It was down without anybody's wish: who depends on it is restarted when it is back. */
   isBroken: boolean;
 }
 
 const MEMORY_EVERY_MS = 1_000;
+/** In a rollout: how long others may take to offer what only the next one serves, before it is replaced all the same. */
+const COVER_MS = 5_000;
+const COVER_POLL_MS = 20;
+
+export interface FleetWorld extends UnitWorld {
+  /** Ids of functions that nobody beside these connections serves, or would. */
+  solelyServed(workerIds: readonly string[]): Promise<readonly string[]>;
+}
 
 export class Fleet {
   readonly #workers = new Map<string, Declared>();
-  readonly #world: UnitWorld;
+  readonly #world: FleetWorld;
   readonly #changes = new EventEmitter<{ change: [] }>();
   #memoryTimer: NodeJS.Timeout | undefined;
   #isClosing = false;
 
-  constructor(world: UnitWorld) {
+  constructor(world: FleetWorld) {
     this.#changes.setMaxListeners(0); // one for each worker that waits for another
     this.#world = {
       ...world,
@@ -63,17 +75,22 @@ export class Fleet {
   /**
    * Makes the declarations true: removed and changed workers are stopped (dependants first), then added and changed ones
    * are started (dependencies first). Settles when everything is stopped that had to be and every start is under way.
+   * A changed worker of several processes is not stopped: they are replaced one after the other, which goes on afterwards.
    * Workers named in `held` are declared, but not started: an operator stopped them before.
    */
   async apply(specs: readonly WorkerSpec[], held: ReadonlySet<string> = new Set()): Promise<WorkersDiff> {
     const diff = diffWorkers(this.specs, specs);
-    const stopping = new Set([...diff.removed, ...diff.changed]);
+    const rolling = new Set(diff.changed.filter((name) => this.#rolls(name, specs)));
+    const changed = diff.changed.filter((name) => !rolling.has(name));
+    const stopping = new Set([...diff.removed, ...changed]);
     await this.#stopInOrder(stopping, "the configuration changed");
     for (const name of diff.removed) this.#workers.delete(name);
     for (const spec of specs) await this.#declare(spec);
     this.#watchMemory();
-    if (!this.#isClosing)
-      this.#startInOrder([...diff.added, ...diff.changed].filter((name) => !held.has(name)));
+    if (!this.#isClosing) {
+      this.#startInOrder([...diff.added, ...changed].filter((name) => !held.has(name)));
+      for (const name of rolling) this.#rollChanged(name);
+    }
     this.#changes.emit("change"); // whoever waits may wait for less now
     return diff;
   }
@@ -87,11 +104,20 @@ export class Fleet {
   async stop(name: string, reason = "stopped by an operator"): Promise<StopReport[]> {
     const { worker, units } = this.#found(name);
     if (units.length === worker.units.length) worker.waiting?.abort();
+    worker.rollout?.drop(units);
     return Promise.all(units.map((unit) => unit.stop(reason)));
   }
 
+  /** Several processes are replaced one after the other. */
   restart(name: string, reason = "restarted by an operator"): void {
-    for (const unit of this.#found(name).units) unit.restart(reason);
+    const { worker, units } = this.#found(name);
+    if (units.length > 1) return this.#roll(worker, units, reason);
+    for (const unit of units) unit.restart(reason);
+  }
+
+  /** Processes of this worker are being replaced, and nothing holds that up. */
+  isRolling(name: string): boolean {
+    return this.find(name)?.worker.rollout?.isMoving === true;
   }
 
   onRegistration(change: RegistrationChange): void {
@@ -133,9 +159,16 @@ export class Fleet {
 
   /** Brings the record of one worker in line with its declaration; units that go are stopped. */
   async #declare(spec: WorkerSpec): Promise<void> {
-    const worker = this.#workers.get(spec.name) ?? { spec, units: [], waiting: undefined, isBroken: false };
+    const worker = this.#workers.get(spec.name) ?? {
+      spec,
+      units: [],
+      waiting: undefined,
+      rollout: undefined,
+      isBroken: false,
+    };
     const isNew = !this.#workers.has(spec.name);
-    const mustRestart = isNew || changeOf(worker.spec, spec) === "changed";
+    const mustRestart =
+      isNew || (changeOf(worker.spec, spec) === "changed" && !this.#rolls(spec.name, [spec]));
     this.#workers.set(spec.name, worker);
     worker.spec = spec;
     const names = unitNames(spec);
@@ -146,9 +179,49 @@ export class Fleet {
     );
     const fresh = kept.filter((unit) => !worker.units.includes(unit));
     worker.units = kept;
-    for (const unit of kept) unit.update(spec);
+    worker.rollout?.drop(gone);
+    for (const unit of kept) if (!this.#isOutdated(worker, unit)) unit.update(spec);
     await stopped;
     if (!mustRestart && fresh.length > 0 && !this.#isClosing) this.#launch(worker, fresh, true);
+  }
+
+  /** Whether a change of this worker is made to its processes one after the other: several before, several afterwards. */
+  #rolls(name: string, specs: readonly WorkerSpec[]): boolean {
+    const running = this.#workers.get(name)?.units.length ?? 0;
+    return running > 1 && (specs.find((spec) => spec.name === name)?.replicas ?? 0) > 1;
+  }
+
+  /** Its process is of an earlier declaration and will be replaced. */
+  #isOutdated({ spec, rollout }: Declared, unit: Unit): boolean {
+    return rollout?.awaits(unit) === true || changeOf(unit.spec, spec) === "changed";
+  }
+
+  #rollChanged(name: string): void {
+    const worker = this.#workers.get(name);
+    if (worker === undefined) return;
+    const outdated = worker.units.filter((unit) => changeOf(unit.spec, worker.spec) === "changed");
+    this.#roll(worker, outdated, "the configuration changed");
+  }
+
+  #roll(worker: Declared, units: readonly Unit[], reason: string): void {
+    const interrupted = worker.rollout?.abort() ?? [];
+    worker.rollout = new Rollout([...interrupted, ...units], {
+      stop: async (unit) => {
+        await this.#covered(unit);
+        await unit.stop(reason);
+      },
+      start: (unit) => this.#launch(worker, [unit], true),
+      changes: this.#changes,
+    });
+  }
+
+  /** Settles when others would take over what this process serves: a fresh one is ready when it is connected, and registers behind that. */
+  async #covered(unit: Unit): Promise<void> {
+    for (const deadline = Date.now() + COVER_MS; Date.now() < deadline && !this.#isClosing; ) {
+      if (unit.workerIds.length === 0 || (await this.#world.solelyServed(unit.workerIds)).length === 0)
+        return;
+      await pause(COVER_POLL_MS);
+    }
   }
 
   #startInOrder(names: readonly string[]): void {
@@ -160,6 +233,7 @@ export class Fleet {
 
   /** Starts units once the dependencies of their worker are met. */
   #launch(worker: Declared, units: readonly Unit[], isFresh: boolean): void {
+    for (const unit of units) unit.update(worker.spec);
     const missing = this.#unmet(worker.spec);
     if (missing === undefined) {
       for (const unit of units) unit.start(isFresh);
@@ -206,7 +280,10 @@ export class Fleet {
   }
 
   async #stopInOrder(names: ReadonlySet<string>, reason: string, reports: StopReport[] = []): Promise<void> {
-    for (const name of names) this.#workers.get(name)?.waiting?.abort();
+    for (const name of names) {
+      this.#workers.get(name)?.waiting?.abort();
+      this.#workers.get(name)?.rollout?.abort();
+    }
     await inReverseOrder(names, this.specs, async (name) => {
       const units = this.#workers.get(name)?.units ?? [];
       reports.push(...(await Promise.all(units.map((unit) => unit.stop(reason)))));

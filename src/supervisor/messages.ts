@@ -94,6 +94,7 @@ export interface ToEngine {
       reply: unknown;
     };
     standsBy: { body: { readonly workerIds: readonly string[] }; reply: readonly string[] };
+    solelyServed: { body: { readonly workerIds: readonly string[] }; reply: readonly string[] };
     /** The configuration that holds from now on; the engine takes over its live keys. */
     configure: { body: Config; reply: null };
   };

@@ -81,6 +81,7 @@ export class SupervisorService {
         call: (functionId, _data, timeoutMs, namespace) =>
           this.#channel.request("call", { functionId, timeoutMs, namespace }),
       },
+      solelyServed: (workerIds) => this.#channel.request("solelyServed", { workerIds }).catch(() => []),
       onTransition: (transition, unit) => {
         logTransition(this.#log, transition);
         if (transition.state === "ready") replicas.onReady(unit);
@@ -146,8 +147,8 @@ export class SupervisorService {
     const deadline = Date.now() + boundMs;
     const isOpen = ({ state }: UnitStatus): boolean =>
       state === "starting" || state === "waiting" || state === "stopping";
-    while (Date.now() < deadline && this.#statusOf(name).some(isOpen))
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    const isUnderWay = (): boolean => this.#statusOf(name).some(isOpen) || this.#fleet().isRolling(name);
+    while (Date.now() < deadline && isUnderWay()) await new Promise((resolve) => setTimeout(resolve, 20));
     return this.#statusOf(name);
   }
 

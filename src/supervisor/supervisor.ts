@@ -194,6 +194,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       {
         drain: ({ workerId, boundMs }) => this.#engine.drain(workerId, boundMs),
         standsBy: ({ workerIds }) => workerIds.flatMap((workerId) => this.#engine.standsBy(workerId)),
+        solelyServed: ({ workerIds }) => workerIds.flatMap((workerId) => this.#engine.solelyServed(workerId)),
         call: ({ functionId, timeoutMs, namespace }) =>
           this.#engine.call(functionId, {}, timeoutMs, namespace),
         configure: (config) => this.#configure(config),

@@ -114,11 +114,14 @@ test("one function drained serves again when it is registered anew, or stands by
     const target = registry.target("f");
     registry.functions.drain(1, registry.find("f"));
     assert.deepEqual([registry.target("f"), registry.target("g")], [Target.None, 1]);
-    assert.equal(registry.functions.drainsHere(1, registry.find("f")), true);
+    assert.equal(registry.functions.lists.drains(registry.find("f"), 1), true);
     assert.equal(registry.register(1, "f", share), OfferState.Serving);
     assert.equal(registry.target("f"), target);
     registry.functions.drain(1, registry.find("f"));
+    assert.equal(registry.functions.lists.hasOther(registry.find("f"), 1), false);
     registry.register(2, "f");
+    assert.equal(registry.functions.lists.hasOther(registry.find("f"), 1), true);
+    assert.equal(registry.functions.lists.hasOther(registry.find("f"), 2), false, "the other one drains");
     assert.equal(registry.register(1, "f"), OfferState.Standby);
     registry.functions.unregisterAll(2);
     assert.equal(registry.target("f"), 1);

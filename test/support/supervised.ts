@@ -37,6 +37,17 @@ export class ScriptedEngine implements EnginePort {
     return [];
   }
 
+  /** Functions that only this worker serves. */
+  sole: (workerId: string) => readonly string[] = () => [];
+
+  /** Worker ids for which {@link sole} was asked. */
+  readonly asked: string[] = [];
+
+  solelyServed(workerId: string): readonly string[] {
+    this.asked.push(workerId);
+    return this.sole(workerId);
+  }
+
   call(functionId: string): Promise<unknown> {
     this.calls.push(functionId);
     return this.onCall(functionId);
