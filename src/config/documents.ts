@@ -1,13 +1,15 @@
-// What is written from the schema: the JSON Schema for editors, and the table of keys. Run it to bring both up to date:
+// What is written from the schema: the JSON Schema for editors, the table of keys, and the bounds in the README. Run it to bring them up to date:
 //
 //   npm run documents
 import { readFileSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
+import { withBounds } from "./bounds-document.js";
 import { EFFECT, ENTRY_EFFECT } from "./diff.js";
 import { configJsonSchema, type JsonSchema } from "./schema.js";
 
 const ROOT = new URL("../../../", import.meta.url);
 export const SCHEMA_FILE = new URL("src/config/config.schema.json", ROOT);
+export const README_FILE = new URL("README.md", ROOT);
 export const TABLE_FILE = new URL("src/config/README.md", ROOT);
 
 const BEGIN = "<!-- keys: written by `npm run documents` -->";
@@ -110,4 +112,5 @@ function entryEffectOf(path: string): string {
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
   writeFileSync(SCHEMA_FILE, schemaText());
   writeFileSync(TABLE_FILE, withTables(readFileSync(TABLE_FILE, "utf8")));
+  writeFileSync(README_FILE, withBounds(readFileSync(README_FILE, "utf8")));
 }

@@ -183,7 +183,7 @@ export interface Limits {
   registrationNamespaceGraceMs: number;
   /** A connection from which nothing comes for this long is closed, in seconds; 0 = never, else 8 to 960. */
   idleTimeoutS: number;
-  /** From accept to a whole request head, and from there to `hello`, in milliseconds. */
+  /** From the upgrade to `hello`, in milliseconds. What comes before is bounded by uWebSockets: 10 to 12 s from accept to a whole request head. */
   handshakeTimeoutMs: number;
 }
 

@@ -2,7 +2,8 @@
 import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { SCHEMA_FILE, schemaText, TABLE_FILE, withTables } from "../../src/config/documents.js";
+import { withBounds } from "../../src/config/bounds-document.js";
+import { README_FILE, SCHEMA_FILE, schemaText, TABLE_FILE, withTables } from "../../src/config/documents.js";
 import { parseConfig } from "../../src/config/load.js";
 import { configJsonSchema, type JsonSchema } from "../../src/config/schema.js";
 
@@ -16,6 +17,14 @@ test("config.schema.json and the table of keys are up to date", () => {
   assert.deepEqual(shipped, JSON.parse(schemaText()), "run: npm run documents");
   const page = readFileSync(TABLE_FILE, "utf8");
   assert.equal(unpadded(page), unpadded(withTables(page)), "run: npm run documents");
+});
+
+test("the bounds in the README are up to date, and are all there", () => {
+  const page = readFileSync(README_FILE, "utf8");
+  assert.equal(unpadded(page), unpadded(withBounds(page)), "run: npm run documents");
+  for (const name of ["JSON_DEPTH_MAX", "limits.handshakes_per_address", "server.max_message_bytes"])
+    assert.ok(page.includes(`\`${name}\``), name);
+  assert.ok(page.includes("| 127 "), "with values");
 });
 
 test("config.yaml shows every key, with its default where it is not about the examples", () => {
