@@ -91,6 +91,7 @@ export class MsgpackCheckpoint {
     if (wanted === null) {
       metrics.add(Metric.calls_forbidden);
       failed(refusal?.code ?? "", refusal?.message ?? "");
+      if (asked.isByHandle) this.#general?.tellStale(from, asked.fn);
     } else if ("code" in wanted) failed(wanted.code, wanted.message);
     else if (session !== null) middleware.cast(session, wanted, failed);
     return true;

@@ -4,6 +4,7 @@ import type { Access } from "../access/access.js";
 import { Metric, type Metrics } from "../metrics.js";
 import { ErrorCode } from "../protocol/error.js";
 import { Cursor, ElementError } from "../protocol/msgpack/cursor.js";
+import { pack } from "../protocol/msgpack/general.js";
 import {
   ANSWER_OVERHEAD,
   CALL_OVERHEAD,
@@ -336,6 +337,7 @@ export class MsgpackGeneral {
       if (this.#o.checkpoint.stopsCast(from, asked)) return;
     }
     metrics.counts[Metric.casts]!++;
+    if (functions.slots.indexOf(fn) === 0) return this.#castNowhere(from, fn);
     if (mode === CastMode.All && functions.isShared(fn & INDEX_MASK))
       return this.#castAll(from, fn, cursor.bytes, parts);
     let executor = calls.executorOf(fn);
@@ -344,6 +346,17 @@ export class MsgpackGeneral {
     if (executor <= 0) return metrics.add(Metric.casts_dropped);
     const to = calls.connections[executor];
     if (to !== undefined) this.#castTo(from, to, fn, cursor.bytes, parts);
+  }
+
+  /** Nobody registers it: dropped, and of a handle its user is told, who could not know otherwise. */
+  #castNowhere(from: Connection, fn: number): void {
+    this.#o.metrics.add(Metric.casts_dropped);
+    if (this.#isByHandle) this.tellStale(from, fn);
+  }
+
+  tellStale(to: Connection, fn: number): void {
+    const record = pack([Kind.Stale, fn >>> 0]);
+    to.outbox.append(record, 0, record.length);
   }
 
   #castBuiltin(from: Connection, fn: number, frame: Uint8Array, parts: Parts): void {

@@ -235,6 +235,11 @@ export class Caller {
     if (this.#connection !== undefined) this.#send(this.#connection, call, call.timeoutMs);
   }
 
+  /** A cast under this handle reached nobody: the next one goes under the name. */
+  onStale(handle: number): void {
+    this.#remote.forget(handle);
+  }
+
   #wantHandle(target: RemoteFunction): void {
     if (target.resolving) return;
     target.resolving = true;
@@ -250,7 +255,7 @@ export class Caller {
     const mode = options?.all === true ? MODE_ALL : MODE_ONE;
     const context = options === undefined ? undefined : contextOf(options);
     connection.writer.cast(target.handle || target.name, mode, context, data);
-    // No error tells that a cast's handle went stale, so only calls make use of handles last.
+    // A handle that went stale costs casts until `stale` tells of it; a call is sent again.
     if (target.handle === 0) this.#wantHandle(target);
     connection.written();
   }

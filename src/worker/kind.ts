@@ -31,6 +31,7 @@ export const Kind = {
   Unwatch: 35,
   Drain: 36,
   Draining: 37,
+  Stale: 38,
 } as const;
 
 export const ChunkFlag = { Text: 1 } as const;

@@ -38,6 +38,12 @@ export class RemoteFunctions {
     return added;
   }
 
+  /** Forgets a handle that serves nobody any more. */
+  forget(handle: number): void {
+    for (const byId of [this.#own, ...this.#foreign.values()])
+      for (const target of byId.values()) if (target.handle === handle) target.handle = 0;
+  }
+
   /** Forgets every handle, and which were asked for. */
   disconnect(): void {
     for (const byId of [this.#own, ...this.#foreign.values()]) {

@@ -218,6 +218,8 @@ export class Session implements ConnectionEvents {
         return this.#parts.registrations.onUnregistered(Number(first));
       case Kind.Resolved:
         return this.#parts.caller.onResolved(Number(first), bytesOf(second));
+      case Kind.Stale:
+        return this.#parts.caller.onStale(Number(first));
       case Kind.Refused:
         return this.#onRefused(first, String(second), String(third));
       default:

@@ -274,7 +274,14 @@ test("casts: one owner, no answer, not even for nobody; the dropped are counted"
   caller.sendBytes(canonicalCast(12_345, 0, PAYLOAD));
   caller.sendBytes(canonicalCast(12_345, 1, PAYLOAD));
   caller.send([5, "nobody", 0]);
-  await caller.settle();
+  assert.deepEqual(
+    await caller.drain(),
+    [
+      [38, 12_345],
+      [38, 12_345],
+    ],
+    "a handle that serves nobody is told of",
+  );
   assert.equal(counter("casts_dropped"), 3);
   assert.equal(engine.stats().callsOpened, 0);
 });
@@ -412,4 +419,30 @@ test("a worker that does not read: above the soft bound its calls are overloaded
   }
   await eventually("the slow connection is cut", () => counter("connections_closed_slow") === 1);
   await eventually("its calls are ended", () => engine.stats().callsOpen === 5);
+});
+
+test("a cast under a stale handle is dropped, counted and told; a handle of the past never reaches a function of the present", async (t) => {
+  const { msgpackOffering, msgpack, counter } = await testEngine(t);
+  const MANY = 1_200; // so many that freed indexes are used again
+  const names = (prefix: string) => Array.from({ length: MANY }, (_, n) => `${prefix}${n}`);
+  const [worker, former] = await msgpackOffering(names("past"), {}, "round_robin");
+  const caller = await msgpack();
+  const dropped = counter("casts_dropped");
+  worker.send([20, 1, names("past")]);
+  await worker.next("unregistered");
+  const [stale = 0] = former;
+  caller.sendBytes(Buffer.concat([canonicalCast(stale, 0, pack(1)), canonicalCast(stale, 1, pack(2))]));
+  assert.deepEqual([await caller.next(), await caller.next()], Array(2).fill([38, stale]));
+  caller.send([5, "past0", 0, 0, null, pack(3)]);
+  await caller.settle();
+  assert.equal(counter("casts_dropped") - dropped, 3, "a name that nobody has is dropped without a word");
+  const indexOf = (handle: number) => handle & 0xfffff;
+  const present = await worker.register(names("present"), "round_robin");
+  const reused = present.find((handle) => former.some((old) => indexOf(old) === indexOf(handle))) ?? 0;
+  const old = former.find((handle) => indexOf(handle) === indexOf(reused)) ?? 0;
+  assert.ok(reused !== 0 && old !== reused, "an index is used again");
+  caller.sendBytes(Buffer.concat([canonicalCast(old, 1, pack(4)), canonicalCast(reused, 1, pack(5))]));
+  assert.deepEqual(await caller.next(), [38, old]);
+  const cast = await worker.next("the cast of the present");
+  assert.deepEqual([cast[1], value(cast[5])], [reused, 5]);
 });

@@ -331,3 +331,22 @@ test("a worker that dies ends its calls as invocation_stopped", async (t) => {
   await call;
   await settled(on);
 });
+
+test("casts go on after their function moved to another worker: the one that shows it is lost, those behind it are not", async (t) => {
+  const on = await running(t);
+  const first = await workerFor(t, on, { name: "first" });
+  await first.register("log", () => undefined).ready();
+  const caller = await workerFor(t, on, { name: "caller" });
+  await caller.call("log", 0); // from here on by handle
+  await first.close();
+  await until(() => on.engine.stats().workers === 1);
+  const heard: unknown[] = [];
+  const second = await workerFor(t, on, { name: "second" });
+  await second.register("log", (data: unknown) => void heard.push(data)).ready();
+  caller.cast("log", "lost");
+  await until(() => on.engine.stats().counters["casts_dropped"] === 1);
+  await caller.call("engine::baggage::get_all", {}); // what the engine said before has been heard
+  caller.cast("log", "heard");
+  await until(() => heard.length === 1);
+  assert.deepEqual(heard, ["heard"]);
+});

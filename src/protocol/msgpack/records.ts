@@ -44,6 +44,7 @@ export const Kind = {
   Unwatch: 35,
   Drain: 36,
   Draining: 37,
+  Stale: 38,
 } as const;
 
 export const CastMode = { One: 0, All: 1 } as const;
