@@ -1,7 +1,7 @@
 // A TCP proxy in front of an engine that can break connections the way networks do.
 //
 // `cut` ends both sides at once. `loseClients` ends the client's side only: the engine goes on believing in a connection
-// that nobody holds. It knows nothing of WebSocket.
+// that nobody holds. `swallow` keeps both open and passes nothing on. It knows nothing of WebSocket.
 
 import { once } from "node:events";
 import { type AddressInfo, createConnection, createServer, type Server, type Socket } from "node:net";
@@ -18,15 +18,20 @@ export class CuttableProxy {
   readonly #server: Server;
   readonly #upstreamPort: number;
   readonly #pairs = new Set<Pair>();
+  #isSwallowing = false;
 
   constructor(upstreamPort: number) {
     this.#upstreamPort = upstreamPort;
     this.#server = createServer((client) => this.#join(client));
   }
 
-  get url(): string {
+  get port(): number {
     const { port } = this.#server.address() as AddressInfo; // a listening TCP server has one
-    return `ws://127.0.0.1:${port}`;
+    return port;
+  }
+
+  get url(): string {
+    return `ws://127.0.0.1:${this.port}`;
   }
 
   async listen(): Promise<void> {
@@ -48,6 +53,11 @@ export class CuttableProxy {
     for (const { client } of this.#pairs) client.resetAndDestroy();
   }
 
+  /** From here on nothing that either side sends arrives, and no connection ends. */
+  swallow(): void {
+    this.#isSwallowing = true;
+  }
+
   close(): void {
     this.cut();
     this.#server.close();
@@ -58,8 +68,8 @@ export class CuttableProxy {
     const upstream = createConnection(this.#upstreamPort, "127.0.0.1");
     const pair = { client, upstream };
     this.#pairs.add(pair);
-    client.on("data", (bytes) => upstream.write(bytes));
-    upstream.on("data", (bytes) => client.destroyed || client.write(bytes));
+    client.on("data", (bytes) => this.#isSwallowing || upstream.write(bytes));
+    upstream.on("data", (bytes) => this.#isSwallowing || client.destroyed || client.write(bytes));
     client.on("end", () => upstream.end());
     upstream.on("close", () => client.destroy());
     // A reset is what this proxy is for; the peer's own code reports it.
