@@ -1,6 +1,6 @@
 // The documents that are written from the schema are those in the repository, and config.yaml shows every key.
 import { strict as assert } from "node:assert";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { withBounds } from "../../src/config/bounds-document.js";
 import { README_FILE, SCHEMA_FILE, schemaText, TABLE_FILE, withTables } from "../../src/config/documents.js";
@@ -25,6 +25,14 @@ test("the bounds in the README are up to date, and are all there", () => {
   for (const name of ["JSON_DEPTH_MAX", "limits.handshakes_per_address", "server.max_message_bytes"])
     assert.ok(page.includes(`\`${name}\``), name);
   assert.ok(page.includes("| 127 "), "with values");
+});
+
+test("the tests that the README names to show a promise are there", () => {
+  const named = [...readFileSync(README_FILE, "utf8").matchAll(/`(test\/[\w./-]+)`/g)].map(
+    ([, path]) => path ?? "",
+  );
+  assert.ok(named.length > 8, named.join());
+  for (const path of named) assert.ok(existsSync(new URL(path, README_FILE)), path);
 });
 
 test("config.yaml shows every key, with its default where it is not about the examples", () => {
