@@ -51,11 +51,25 @@ function workerTable(rows: readonly Row[]): string {
 function triggerTable(rows: readonly Row[]): string {
   const lines = rows.map((row) => [
     ...cells(row, "id", "trigger_type", "namespace", "function_id", "worker_name"),
-    [text(row, "state"), text(row, "reason")].filter((word) => word !== "").join(": "),
+    stateText(row),
+    row["last_fired_at_ms"] === undefined ? "" : age(Number(row["last_fired_at_ms"])),
     text(row, "config_summary"),
   ]);
-  return table(["TRIGGER", "TYPE", "NAMESPACE", "FUNCTION", "WORKER", "STATE", "CONFIG"], lines);
+  return table(["TRIGGER", "TYPE", "NAMESPACE", "FUNCTION", "WORKER", "STATE", "FIRED", "CONFIG"], lines);
 }
+
+/** With why it is not active; of a refusal what its provider said, in one line. */
+function stateText(row: Row): string {
+  const error = row["last_error"];
+  const isRejected = row["state"] === "rejected" && typeof error === "object" && error !== null;
+  const said = isRejected && "message" in error ? String(error.message).replace(/\s+/g, " ") : undefined;
+  const why = said ?? text(row, "reason").replaceAll("_", " ");
+  const line = why.length > WHY_CHARS_MAX ? `${why.slice(0, WHY_CHARS_MAX)}…` : why;
+  return [text(row, "state"), line].filter((word) => word !== "").join(": ");
+}
+
+/** Of the reason in a table's cell. */
+const WHY_CHARS_MAX = 60;
 
 function triggerTypeTable(rows: readonly Row[]): string {
   return table(

@@ -47,7 +47,7 @@ class Printer {
     if (isWhole) this.#known = new Map();
     for (const change of changes) this.#take(change, before.get(keyOf(change)), revision);
     if (isWhole) this.#sayGone(before, revision);
-    if (isWhole && !this.#isJson) this.#io.err(`watching ${this.#known.size} at revision ${revision}\n`);
+    if (isWhole && !this.#isJson) this.#io.err(`watching ${this.#counts()} (revision ${revision})\n`);
     this.#isSilent = false;
   }
 
@@ -55,14 +55,28 @@ class Printer {
     if (change.row === undefined) this.#known.delete(keyOf(change));
     else this.#known.set(keyOf(change), change);
     if (JSON.stringify(change) === JSON.stringify(was)) return;
-    if (change.row === undefined) this.#say("-", change, revision);
+    if (change.row === undefined) this.#sayGoneAs(was ?? change, revision);
     else this.#say(was === undefined ? "+" : "~", change, revision);
   }
 
   /** What was known and is not among all there is: it went while nobody was connected. */
   #sayGone(before: ReadonlyMap<string, RegistryChange>, revision: number): void {
-    for (const [key, change] of before)
-      if (!this.#known.has(key)) this.#say("-", withoutRow(change), revision);
+    for (const [key, change] of before) if (!this.#known.has(key)) this.#sayGoneAs(change, revision);
+  }
+
+  /** People are told what it was; programs know it by its key. */
+  #sayGoneAs(was: RegistryChange, revision: number): void {
+    this.#say("-", this.#isJson ? withoutRow(was) : was, revision);
+  }
+
+  /** "2 workers, 41 functions". */
+  #counts(): string {
+    const kinds = new Map<string, number>();
+    for (const { what } of this.#known.values()) kinds.set(what, (kinds.get(what) ?? 0) + 1);
+    const parts = [...kinds].map(
+      ([what, count]) => `${count} ${what.replace("_", " ")}${count === 1 ? "" : "s"}`,
+    );
+    return parts.join(", ") || "nothing yet";
   }
 
   #say(sign: string, change: RegistryChange, revision: number): void {
@@ -92,7 +106,7 @@ function textOf(change: RegistryChange): string {
     case "trigger": {
       const { row } = change;
       if (row === undefined) return `${what} ${change.id}`;
-      const state = row.reason === undefined ? row.state : `${row.state}: ${row.reason}`;
+      const state = row.reason === undefined ? row.state : `${row.state}: ${row.reason.replaceAll("_", " ")}`;
       return `${what} ${change.id}  ${row.type} calls ${row.functionId} in ${row.namespace}, ${state}`;
     }
   }

@@ -1,6 +1,8 @@
 // Triggers on the msgpack wire: literal records, and every mix of a msgpack and a JSON worker as provider and owner.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { LIMITS } from "../../src/protocol/limits.js";
+import { eventually } from "../support/eventually.js";
 import { testEngine } from "../support/test-engine.js";
 import { bytes, hex } from "../support/wire.js";
 
@@ -173,4 +175,33 @@ test("a worker that comes back registers its triggers before its old connection 
   assert.deepEqual(await provider.next(), [29, NIL, "t2", "mail"], "what it did not register again is over");
   await provider.settle();
   assert.equal(on.engine.triggers.triggers.count, 1);
+});
+
+test("100,000 triggers of an unknown type from one msgpack worker: bounded, each refusal told, all gone with it", async (t) => {
+  const on = await testEngine(t);
+  const owner = await on.msgpack();
+  const refusals: unknown[] = [];
+  owner.onRecord = ([kind, request, code]) => {
+    if (kind === 25) refusals.push([request, code]);
+  };
+  const ALL = 100_000;
+  for (let sent = 0; sent < ALL; sent += 10_000) {
+    const some = Array.from({ length: 10_000 }, (_, n) => [
+      28,
+      sent + n + 1,
+      `t${sent + n}`,
+      "unknown",
+      "f",
+      1,
+    ]);
+    owner.send(...some);
+  }
+  await owner.drain();
+  const { triggersPerConnectionMax } = LIMITS;
+  assert.equal(refusals.length, ALL - triggersPerConnectionMax);
+  assert.deepEqual(refusals[0], [triggersPerConnectionMax + 1, "limit_reached"]);
+  const { triggers } = on.engine.triggers;
+  assert.equal(triggers.countWaiting("unknown"), triggersPerConnectionMax);
+  await owner.close();
+  await eventually("all are gone", () => triggers.count === 0 && triggers.bytes === 0);
 });
