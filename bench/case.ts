@@ -50,7 +50,7 @@ export interface Figure {
   isQuiet?: true;
 }
 
-/** `row` ÷ `control`, both of this case; the smaller the better. */
+/** `row` ÷ `control`, both of this case (or a figure with a bar of its own); the smaller the better. */
 export interface Ratio {
   control: string;
   /** The median over the turns. */
@@ -60,6 +60,8 @@ export interface Ratio {
   high?: number;
   /** The bar of budget.ts; undefined where none is set. */
   reach?: number;
+  /** Where the bar is a figure of its own and not a ratio to another row's: its unit. `control` says what is counted. */
+  unit?: string;
 }
 
 export interface Row {

@@ -24,13 +24,16 @@ export function isReached({ value, reach }: Ratio): boolean {
   return reach !== undefined && value <= reach;
 }
 
-/** Three decimals where two would hide on which side of the bar it is: `1.303 × pooled > 1.3`. */
+/** Three decimals where two would hide on which side of the bar it is: `1.303 × pooled > 1.3`, `resident 435 B > 400 B`. */
 export function ratioText(ratio: Ratio): string {
-  const { control, value, reach } = ratio;
+  const { control, value, reach, unit } = ratio;
   if (reach === undefined) return `${value.toFixed(2)} × ${control}`;
+  const sign = isReached(ratio) ? "≤" : ">";
+  if (unit !== undefined)
+    return `${control} ${figureText({ value, unit })} ${sign} ${figureText({ value: reach, unit })}`;
   const short = value.toFixed(2);
   const isSaid = Number(short) <= reach === value <= reach;
-  return `${isSaid ? short : value.toFixed(3)} × ${control} ${isReached(ratio) ? "≤" : ">"} ${reach}`;
+  return `${isSaid ? short : value.toFixed(3)} × ${control} ${sign} ${reach}`;
 }
 
 /** The figures that are shown beside the row's own, each with its name unless its unit says what it is. */

@@ -117,6 +117,6 @@ const results: Results = {
 };
 const path = options.out ?? `bench/results/${startedAt.replaceAll(/[:.]/g, "-")}.json`;
 writeResults(path, results);
-process.stdout.write(`${summary(measured)}\n${clockTime(results.tookS)}, written to ${path}\n`);
+process.stdout.write(`\n${summary(measured)}\n${clockTime(results.tookS)}, written to ${path}\n`);
 // Worker threads and sockets of a case that was given up may still hold the process.
 process.exit(measured.some(({ unmeasured }) => unmeasured.length > 0) ? 1 : 0);

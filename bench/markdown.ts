@@ -72,17 +72,23 @@ function barTable(results: Results): string {
     row.title,
     figureText(row.figure),
     controlText(one, ratio),
-    `${digits(ratio.value)} (≤ ${ratio.reach})`,
+    foundText(ratio),
     isReached(ratio) ? "✓" : "✗",
   ]);
   const about = "Every bar. A ratio is the median of those turn by turn, not the quotient of two medians.";
-  return `${about}\n\n${markdownTable(["what", "of tercet", "figure", "against", "ratio (to reach)", ""], lines)}`;
+  return `${about}\n\n${markdownTable(["what", "of tercet", "figure", "against", "found (to reach)", ""], lines)}`;
 }
 
-/** The control with its own figure; a bar that is a number stands for itself. */
-function controlText({ rows }: MeasuredCase, { control }: Ratio): string {
+/** The control with its own figure; or what is counted, of a bar that is a figure. */
+function controlText({ rows }: MeasuredCase, { control, unit }: Ratio): string {
   const row = rows.find(({ name }) => name === control);
-  return row === undefined ? control : `${row.title}: ${figureText(row.figure)}`;
+  if (unit !== undefined || row === undefined) return control;
+  return `${row.title}: ${figureText(row.figure)}`;
+}
+
+function foundText({ value, reach, unit }: Ratio): string {
+  if (unit === undefined) return `${digits(value)} × (≤ ${reach})`;
+  return `${figureText({ value, unit })} (≤ ${figureText({ value: reach ?? Number.NaN, unit })})`;
 }
 
 /** How many bars were reached, and each that was not. */

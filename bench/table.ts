@@ -117,7 +117,7 @@ export function summary(results: MeasuredCase[]): string {
     one.unmeasured.map(({ title, why }) => ({ name: one.name, title, why })),
   );
   const counts = bars.length === 0 ? [] : [`${bars.length - missed.length} of ${bars.length} bars reached`];
-  if (unmeasured.length > 0) counts.push(`${unmeasured.length} rows not measured`);
+  if (unmeasured.length > 0) counts.push(`${unmeasured.length} not measured`);
   const paint = missed.length + unmeasured.length === 0 ? green : red;
   return [
     ...(counts.length === 0 ? [] : [paint(counts.join(", "))]),

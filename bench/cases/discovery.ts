@@ -152,6 +152,6 @@ function rowOf({ name, title }: Spec, changes: Change[], serialised: number, fra
       "told all in": { value: median(of(({ tookMs }) => tookMs)), unit: "ms" },
       frame: { value: frameBytes, unit: "B" },
     },
-    ratios: most === undefined ? [] : [{ control: "serialised", value: serialised, reach: most }],
+    ratios: most === undefined ? [] : [{ control: "serialised", value: serialised, reach: most, unit: "" }],
   };
 }

@@ -34,8 +34,12 @@ function scaled(count: number, { effort }: Context): number {
   return Math.max(10, Math.round(count * effort.scale));
 }
 
-function barredRatio(control: string, value: number, reach: number | undefined): Ratio {
-  return reach === undefined ? { control, value } : { control, value, reach };
+/** Bars that are figures, not ratios: one for each unit that has a bar. */
+function limits(bars: Record<string, number>, figures: readonly { what: string; figure: Figure }[]): Ratio[] {
+  return figures.flatMap(({ what, figure: { value, unit } }) => {
+    const reach = bars[unit];
+    return reach === undefined ? [] : [{ control: what, value, reach, unit }];
+  });
 }
 
 // ── idle connections ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -81,21 +85,14 @@ async function idleRow(spec: IdleSpec, context: Context): Promise<Row> {
     const before = residentBytes(router.pid);
     await load.ask({ ...request, connections });
     await pause(SETTLE_MS * Math.min(1, context.effort.scale));
-    const value = (residentBytes(router.pid) - before) / connections / 1024;
+    const figure = { value: (residentBytes(router.pid) - before) / connections / 1024, unit: "KiB" };
     return {
       ...spec,
-      figure: { value, unit: "KiB" },
+      figure,
       others: {},
-      ratios: limit(idle.name, spec.name, value),
+      ratios: limits(barsOf(idle.name, spec.name), [{ what: "resident", figure }]),
     };
   });
-}
-
-/** A bar that is a figure, not a ratio: the row ÷ what it may be at most. */
-function limit(caseName: string, row: string, value: number): Ratio[] {
-  return Object.entries(barsOf(caseName, row)).map(([unit, most]) =>
-    barredRatio(`${most} ${unit}`, value / most, 1),
-  );
 }
 
 // ── registrations ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -161,25 +158,18 @@ function registerResult(
   cpu: { register: number[]; drop: number[] },
   bytesEach: number,
 ): Row {
-  const value = median(cpu.register);
+  const figure: Figure = { value: median(cpu.register), unit: "µs", spread: spread(cpu.register) };
+  const resident: Figure = { value: bytesEach, unit: "B" };
+  const ratios = limits(barsOf(register.name, name), [
+    { what: "CPU", figure },
+    { what: "resident", figure: resident },
+  ]);
   const others: Record<string, Figure> = {
-    resident: { value: bytesEach, unit: "B" },
     drop: { value: median(cpu.drop), unit: "µs" },
     first: { value: cpu.register[0] ?? Number.NaN, unit: "µs" },
+    resident: { ...resident, isQuiet: true }, // its bar says it
   };
-  const bars = barsOf(register.name, name);
-  const ratios = [
-    ...(bars["µs"] === undefined ? [] : [barredRatio(`${bars["µs"]} µs`, value / bars["µs"], 1)]),
-    ...(bars["B"] === undefined ? [] : [barredRatio(`${bars["B"]} B`, bytesEach / bars["B"], 1)]),
-  ];
-  return {
-    name,
-    title,
-    kind: "tercet",
-    figure: { value, unit: "µs", spread: spread(cpu.register) },
-    others,
-    ratios,
-  };
+  return { name, title, kind: "tercet", figure, others, ratios };
 }
 
 // ── calls beside a large registry ───────────────────────────────────────────────────────────────────────────────────

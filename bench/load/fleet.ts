@@ -176,7 +176,7 @@ async function drop(): Promise<void> {
 
 /** Returns when every call has reached the worker. */
 async function hang({ port, functions, calls }: HangRequest): Promise<void> {
-  const worker = await MsgpackPeer.onEngine(port);
+  const worker = await MsgpackPeer.onEngine(port, { concurrency: calls }); // what is more would wait in the engine
   connections.push(worker.connection);
   const ids = Array.from({ length: functions }, (_, index) => idOf(0, index));
   const handles = await worker.register(ids.map((id) => [id]));

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { FULL, type Row } from "../../bench/case.js";
+import { CASES } from "../../bench/cases/index.js";
 import { between, markdownTable, readmeSection, resultsSection } from "../../bench/markdown.js";
 import { PAGES, written } from "../../bench/readme.js";
 import { REFERENCE, type Results, readResults } from "../../bench/results.js";
@@ -79,7 +80,7 @@ test("readmeSection() tells what was missed and what was not measured", () => {
   assert.match(section, /- not reached: `pairs-64`, the single: 1\.25 × relay > 1\.15/);
   assert.match(section, /- not measured: `call-128-64`, nats-server: it did not start/);
   assert.match(section, /\| 64 pairs +\| the single +\| 10 µs\/call +\| the relay: 8 µs\/call +\|/);
-  assert.match(section, /\| 1\.25 \(≤ 1\.15\) +\| ✗ +\|/);
+  assert.match(section, /\| 1\.25 × \(≤ 1\.15\) +\| ✗ +\|/);
 });
 
 test("resultsSection() has every row of every case", () => {
@@ -104,6 +105,14 @@ test("between() replaces what stands between its marks, and nothing else", () =>
 
 test("every page has its marks", () => {
   for (const page of PAGES) assert.ok(written(page, RESULTS).includes("abc1234"), page.path);
+});
+
+test("bench/README.md says what every case measures", () => {
+  const page = readFileSync("bench/README.md", "utf8");
+  for (const { name } of CASES) {
+    const family = name.replace(/^call-.*/, "call-<bytes>-<outstanding>").replace(/^micro-.*/, "micro-*");
+    assert.ok(page.includes(`\`${family}\``), name);
+  }
 });
 
 const withoutReference = existsSync(REFERENCE) ? false : `there is no ${REFERENCE}`;
