@@ -12,6 +12,7 @@ import { restricted } from "./restricted.js";
 import { routes } from "./routes.js";
 import { sdk } from "./sdk.js";
 import { spawns } from "./spawns.js";
+import { storm } from "./storm.js";
 import { streamCases } from "./streams.js";
 import { triggerCases } from "./triggers.js";
 
@@ -25,6 +26,7 @@ export const CASES: Case[] = [
   ...streamCases,
   restricted,
   ...fleetCases,
+  storm,
   sdk,
   routes,
   spawns,

@@ -10,6 +10,7 @@ import { announce, JsonPeer } from "./json.js";
 import { callRecord, Kind, MsgpackPeer } from "./msgpack.js";
 import type { Target } from "./role.js";
 import { serveRequests } from "./server.js";
+import { type StormReport, type StormRequest, storm, stormId } from "./storm.js";
 
 export interface IdleRequest {
   kind: "idle";
@@ -59,6 +60,7 @@ export type FleetRequest =
   | RegisterRequest
   | HangRequest
   | ChurnRequest
+  | StormRequest
   | DropRequest;
 
 const POLL_MS = 10;
@@ -202,6 +204,12 @@ function counted(peer: MsgpackPeer, kind: number, count: number): Promise<void> 
   });
 }
 
+async function comeBack(request: StormRequest): Promise<StormReport> {
+  prober ??= await MsgpackPeer.onEngine(request.port);
+  watched = Array.from({ length: request.workers }, (_, number) => stormId(number, 0));
+  return storm(request, connections);
+}
+
 /** Connect, say hello, register, leave; how many a second it really was. */
 async function churn({ port, durationMs, cyclesPerSecond }: ChurnRequest): Promise<number> {
   const startMs = performance.now();
@@ -232,6 +240,8 @@ serveRequests(async (request: FleetRequest) => {
       return hang(request);
     case "churn":
       return churn(request);
+    case "storm":
+      return comeBack(request);
     case "drop":
       return drop();
   }
