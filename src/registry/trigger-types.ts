@@ -37,6 +37,11 @@ export class TriggerTypes {
     return this.#slots.open;
   }
 
+  /** No further claim can be entered. */
+  get isFull(): boolean {
+    return this.#claims.room === 0;
+  }
+
   /** Claims of a connection. */
   countOf(connection: number): number {
     return this.#ofConnection.count(connection);
@@ -45,6 +50,11 @@ export class TriggerTypes {
   /** Bytes of description and formats of a connection's claims. */
   cardBytesOf(connection: number): number {
     return this.#bytesOf[connection]!;
+  }
+
+  /** A connection claims to provide a type. */
+  isClaimed(type: number, connection: number): boolean {
+    return this.#claimOf(type, connection) !== 0;
   }
 
   /** Bytes of description and formats of a connection's claim to a type; 0 when it has none. */

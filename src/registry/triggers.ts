@@ -121,6 +121,11 @@ export class Triggers {
     return this.#bytesOf[owner]!;
   }
 
+  /** Bytes of ids, config and metadata of one trigger. */
+  bytesOfTrigger(trigger: number): number {
+    return this.#bytes[trigger]!;
+  }
+
   /** Triggers bound to a type. */
   countBound(type: number): number {
     return this.#ofType.count(type);

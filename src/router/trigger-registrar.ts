@@ -13,6 +13,7 @@ import {
   REGISTRY_BYTES_MAX,
   TRIGGER_BYTES_MAX,
   TRIGGER_DEPTH_MAX,
+  TRIGGER_TYPES_MAX,
 } from "../protocol/limits.js";
 import { DEFAULT_KEY, DEFAULT_NAMESPACE } from "../registry/names.js";
 import type { TriggerTypes } from "../registry/trigger-types.js";
@@ -65,10 +66,13 @@ export class TriggerRegistrar {
   registerType(worker: Worker, namespace: string | undefined, id: string, card: Uint8Array): void {
     const { types, workers, metrics } = this.#o;
     const where = namespace ?? worker.namespace.name;
-    this.#checkType(worker, where, id, card);
-    this.#checkTypeBytes(worker.connection.index, types.find(workers.namespace(where), id), card.length);
-    this.#takeFromFormer(types.find(workers.namespace(where), id), worker);
-    const type = types.claim(worker.connection.index, workers.namespace(where), id, card);
+    this.#checkType(where, id, card);
+    const { index } = worker.connection;
+    const before = types.find(workers.namespace(where), id);
+    this.#checkClaim(index, before);
+    this.#checkTypeBytes(index, before, card.length);
+    this.#takeFromFormer(before, worker);
+    const type = types.claim(index, workers.namespace(where), id, card);
     metrics.add(Metric.registrations);
     this.#handOver(type);
     this.#bindWaiting(type, id);
@@ -153,8 +157,8 @@ export class TriggerRegistrar {
     for (const type of this.#o.types.typesOf(index)) this.#withdrawType(index, type, false);
   }
 
-  #checkType(worker: Worker, namespace: string, id: string, card: Uint8Array): void {
-    const { types, limits, binder } = this.#o;
+  #checkType(namespace: string, id: string, card: Uint8Array): void {
+    const { types, binder } = this.#o;
     if (isBlank(namespace))
       throw new CodedError(ErrorCode.InvalidNamespace, "The namespace must not be blank");
     checkBytes("A trigger type's id", id);
@@ -171,10 +175,21 @@ export class TriggerRegistrar {
         ErrorCode.PayloadOutOfBounds,
         `Formats of a trigger type have at most ${CARD_DEPTH_MAX} levels`,
       );
-    if (types.countOf(worker.connection.index) >= limits.triggerTypesPerConnectionMax)
+  }
+
+  /** Before anybody is told anything: a claim that is refused takes nothing from whoever provides the type now. `type` 0: nobody does. */
+  #checkClaim(connection: number, type: number): void {
+    const { types, limits } = this.#o;
+    if (type !== 0 && types.isClaimed(type, connection)) return;
+    if (types.countOf(connection) >= limits.triggerTypesPerConnectionMax)
       throw new CodedError(
         ErrorCode.LimitReached,
         `One connection provides at most ${limits.triggerTypesPerConnectionMax} trigger types`,
+      );
+    if (types.isFull)
+      throw new CodedError(
+        ErrorCode.LimitReached,
+        `The engine holds ${TRIGGER_TYPES_MAX} claims to trigger types already`,
       );
   }
 
@@ -287,7 +302,7 @@ export class TriggerRegistrar {
         ErrorCode.LimitReached,
         `One connection has at most ${limits.triggersPerConnectionMax} triggers`,
       );
-    const added = bytesOfRequest(request);
+    const added = bytesOfRequest(request) - (isNew ? 0 : triggers.bytesOfTrigger(former));
     if (triggers.bytesOf(owner) + added > limits.triggerBytesPerConnectionMax)
       throw new CodedError(
         ErrorCode.LimitReached,

@@ -450,3 +450,30 @@ test("100,000 triggers of an unknown type from one worker: bounded, each refusal
   await other.settle();
   assert.equal(on.engine.triggers.triggers.countWaiting("unknown"), 1);
 });
+
+test("at its bounds a connection may still register again what it has; a claim that is refused takes nothing from anybody", async (t) => {
+  const on = await testEngine(t, {
+    limits: {
+      triggersPerConnectionMax: 1,
+      triggerBytesPerConnectionMax: 1_000,
+      triggerTypesPerConnectionMax: 1,
+    },
+  });
+  const [provider, owner, rival] = [await on.json(), await on.json(), await on.json()];
+  provide(provider, "mail");
+  await provider.settle();
+  provide(provider, "mail");
+  await provider.settle();
+  const config = { text: "x".repeat(700) };
+  for (let round = 0; round < 3; round++) {
+    want(owner, "t", { config });
+    assert.equal((await provider.next())["id"], "t");
+    await owner.settle();
+  }
+  provide(rival, "own");
+  provide(rival, "mail");
+  const refused = await rival.next();
+  assert.deepEqual([refused.type, refused["code"]], ["registrationrefused", "limit_reached"]);
+  await provider.settle();
+  assert.deepEqual(await states(on), { t: "active" });
+});
