@@ -4,6 +4,7 @@
 
 import { CloseCode, CodedError, ErrorCode } from "../protocol/error.js";
 import { UNADMITTED_BYTES_MAX } from "../protocol/limits.js";
+import { tellCapabilities } from "./capabilities.js";
 import type { CloseCodeValue } from "./connection.js";
 import type { Gate, Pass } from "./gate.js";
 import type { Guard } from "./server.js";
@@ -83,6 +84,7 @@ export class OtelSockets {
       waitingBytes: 0,
       isOpen: true,
     };
+    tellCapabilities(res);
     res.upgrade<Attached>(
       { state },
       req.getHeader("sec-websocket-key"),

@@ -10,6 +10,7 @@ import { Metric, type Metrics } from "../metrics.js";
 import { HANDSHAKES_MAX, type Limits, UNADMITTED_BYTES_MAX } from "../protocol/limits.js";
 import { Slots } from "../registry/slots.js";
 import type { Arena } from "./arena.js";
+import { tellCapabilities } from "./capabilities.js";
 import { certificateSignature, clientCertificateRule, type TlsOptions } from "./certificates.js";
 import { type CloseCodeValue, Connection, type ConnectionHandle } from "./connection.js";
 import { Gate, type Pass } from "./gate.js";
@@ -316,6 +317,7 @@ export class Server {
       listener,
     );
     const isGuarded = this.#guard?.guards(listener) === true;
+    tellCapabilities(res);
     res.upgrade<Attached>(
       { connection, pass, request: isGuarded ? readUpgrade(req, pass) : null },
       req.getHeader("sec-websocket-key"),

@@ -1,5 +1,6 @@
 // WebSocket routes beside the workers': the transport upgrades, carries and counts, and knows nothing of what such a socket is for.
 
+import { tellCapabilities } from "./capabilities.js";
 import type { Gate, Pass } from "./gate.js";
 import { type OutgoingSocket, SendStatus } from "./outbox.js";
 import { answerPage } from "./pages.js";
@@ -137,6 +138,7 @@ export function serveRoute(
         answerPage(res, { status: admitted.status, type: "text/plain", body: `${admitted.message}\n` });
         return;
       }
+      tellCapabilities(res);
       res.upgrade<AttachedRoute>(
         { pass, routeEnd: admitted, reading: WebSocketReading.of(res, isTls) },
         req.getHeader("sec-websocket-key"),
