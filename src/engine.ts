@@ -267,8 +267,8 @@ export class Engine {
     };
     const triggerReview = new TriggerReview({ access, hooks, waiting: server.waiting });
     const triggerMsgpack = new TriggerMsgpack({ ...this.triggers, review: triggerReview, workers, metrics });
-    const drain = new MsgpackDrain(functions);
     this.drains = new Drains({ clock, functions, calls, workers, server });
+    const drain = new MsgpackDrain(functions, this.drains);
     this.drains.attach((worker, id, boundMs) => drain.tell(worker, id, boundMs));
     const msgpackControl = new MsgpackControl({
       ...shared,

@@ -5,6 +5,7 @@
 
 import type { Clock } from "../clock.js";
 import { CloseCode } from "../protocol/error.js";
+import { DRAIN_MS_MAX } from "../protocol/limits.js";
 import type { Functions } from "../registry/functions.js";
 import type { Worker, Workers } from "../registry/workers.js";
 import type { Server } from "../transport/server.js";
@@ -49,6 +50,7 @@ export class Drains {
     const { functions, calls } = this.#o;
     const { index } = worker.connection;
     const drained = functions.drainAll(index);
+    this.#passOn(worker);
     const callsLeft = await this.#ended(worker, boundMs, () => calls.outstanding(index));
     return { functions: drained, callsLeft };
   }
@@ -60,6 +62,7 @@ export class Drains {
     const handle = functions.slots.handleOf(fn);
     const id = functions.names.idBytes(fn).slice();
     const drained = functions.drain(index, fn) ? 1 : 0;
+    this.#passOn(worker);
     this.#tell?.(worker, Buffer.from(id).toString("utf8"), boundMs);
     const callsLeft = await this.#ended(worker, boundMs, () => calls.executingOf(index, handle));
     if (this.#isHere(worker) && functions.lists.drains(fn, index))
@@ -75,12 +78,37 @@ export class Drains {
     const { functions, calls, server } = this.#o;
     const { connection } = worker;
     const drained = functions.drainAll(connection.index);
+    this.#passOn(worker);
     this.#tell?.(worker, null, boundMs);
     const open = (): number =>
       calls.outstanding(connection.index) + Math.max(0, calls.inFlight.calling(connection.index) - ownCalls);
     const callsLeft = await this.#ended(worker, boundMs, open);
     if (connection.isMsgpack && this.#isHere(worker)) server.end(connection, CloseCode.Drained, "drained");
     return { functions: drained, callsLeft };
+  }
+
+  /**
+   * A worker drains by its own word: calls that wait for it go to others, and what only it can serve it still gets. True when nothing waits for it; else
+   * `done` is called when nothing does any more. `handles`: of the functions that drain; null: all.
+   */
+  passOn(worker: Worker, handles: readonly number[] | null, done: () => void): boolean {
+    const { queues } = this.#o.calls;
+    const { index } = worker.connection;
+    const waiting = (): number =>
+      handles === null
+        ? queues.lengthOf(index)
+        : handles.reduce((sum, handle) => sum + queues.lengthOf(index, handle), 0);
+    this.#passOn(worker);
+    if (waiting() === 0) return true;
+    void this.#ended(worker, DRAIN_MS_MAX, waiting).then(() => {
+      if (this.#isHere(worker)) done();
+    });
+    return false;
+  }
+
+  #passOn({ connection }: Worker): void {
+    const { calls, functions } = this.#o;
+    calls.queues.passOn(connection, (fn) => functions.lists.drains(fn, connection.index));
   }
 
   /** Settles with how many calls are open when none is, or after `boundMs`. The engine's own functions (a follower of logs) hold nothing up. */

@@ -7,14 +7,17 @@ import { pack } from "../protocol/msgpack/general.js";
 import { Kind } from "../protocol/msgpack/records.js";
 import type { Functions } from "../registry/functions.js";
 import type { Worker } from "../registry/workers.js";
+import type { Drains } from "./drains.js";
 import { prefixedId } from "./msgpack-review.js";
 
 export class MsgpackDrain {
   readonly #functions: Functions;
+  readonly #drains: Drains;
   readonly #list = new Cursor();
 
-  constructor(functions: Functions) {
+  constructor(functions: Functions, drains: Drains) {
     this.#functions = functions;
+    this.#drains = drains;
   }
 
   /** Reads a record, its kind taken. False when it is none of this. */
@@ -22,10 +25,10 @@ export class MsgpackDrain {
     if (kind !== Kind.Drain) return false;
     const request = cursor.uint("request");
     const isAll = cursor.left === 0 || cursor.nil();
-    const drained = isAll
-      ? this.#functions.drainAll(worker.connection.index)
-      : this.#drainListed(worker, cursor);
-    this.#send(worker, [Kind.Draining, request, drained]);
+    const handles = isAll ? null : this.#drainListed(worker, cursor);
+    const count = handles === null ? this.#functions.drainAll(worker.connection.index) : handles.length;
+    const confirm = (): void => this.#send(worker, [Kind.Draining, request, count]);
+    if (this.#drains.passOn(worker, handles, confirm)) confirm();
     return true;
   }
 
@@ -37,17 +40,19 @@ export class MsgpackDrain {
     this.#send(worker, [Kind.Drain, null, own === null ? null : [own], boundMs]);
   }
 
-  #drainListed(worker: Worker, cursor: Cursor): number {
+  /** The handles of those that serve no more because of it. */
+  #drainListed(worker: Worker, cursor: Cursor): number[] {
     if (!cursor.isArray()) throw new ElementError("ids must be an array or nil");
     cursor.raw();
     const list = this.#list;
     const count = list.open(cursor.bytes, cursor.start);
-    let drained = 0;
+    const drained: number[] = [];
     for (let position = 0; position < count; position++) {
       list.str(`id ${position}`);
       const { bytes, start, end } = prefixedId(worker.session, list.bytes, list.start, list.end);
       const fn = this.#functions.names.find(worker.namespace, bytes, start, end);
-      if (fn !== 0 && this.#functions.drain(worker.connection.index, fn)) drained++;
+      if (fn !== 0 && this.#functions.drain(worker.connection.index, fn))
+        drained.push(this.#functions.slots.handleOf(fn));
     }
     return drained;
   }

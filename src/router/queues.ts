@@ -325,11 +325,38 @@ export class Queues implements Outgoing {
     }
   }
 
+  /**
+   * A worker takes no more calls of some functions: what waits for it goes to others that serve them now; where there is none it stays. `isDraining`: of
+   * a function by its index.
+   */
+  passOn(connection: Connection, isDraining: (fn: number) => boolean): void {
+    const queue = this.#byWorker.get(connection.index);
+    if (queue === undefined) return;
+    for (const call of [...this.#bySlot.values()]) {
+      if (call.executor !== connection.index || !isDraining(call.fn & INDEX_MASK)) continue;
+      const heir = this.#heir(call, connection);
+      if (heir === 0) continue;
+      queue.remove(call);
+      this.#moveTo(call, heir);
+    }
+    this.#list(queue);
+  }
+
   #rehome(call: QueuedCall, former: Connection): void {
+    const heir = this.#heir(call, former);
+    if (heir === 0) this.#refuse(call, Refusal.WorkerLeft, 0);
+    else this.#moveTo(call, heir);
+  }
+
+  /** Who else can be given a call that waits; 0 = nobody. */
+  #heir(call: QueuedCall, former: Connection): number {
     let executor = this.#calls.executorOf(call.fn);
     if (executor < ENGINE) executor = this.#calls.executorByKey(call.fn, 0);
     const to = executor > 0 ? this.#o.connections[executor] : undefined;
-    if (to === undefined || !this.#isAlike(former, to)) return this.#refuse(call, Refusal.WorkerLeft, 0);
+    return to !== undefined && this.#isAlike(former, to) ? executor : 0;
+  }
+
+  #moveTo(call: QueuedCall, executor: number): void {
     const queue = this.#queueOf(executor);
     call.executor = executor;
     queue.add(call, queue.laneOf(call.fn & INDEX_MASK), this.#calls.deadlines.nowMs());

@@ -54,6 +54,51 @@ test("drain of listed functions: a standby takes over at once, others stay; regi
   }
 });
 
+test("drain of a worker for which calls wait: a standby gets them at once", async (t) => {
+  const { msgpackOffering, msgpack } = await testEngine(t);
+  const [worker, [f]] = (await msgpackOffering(["f"], { concurrency: 1, queue_calls: 8 })) as [
+    MsgpackPeer,
+    [number],
+  ];
+  const [standby] = await msgpackOffering(["f"]);
+  const caller = await msgpack();
+  for (const call of [1, 2, 3]) caller.sendBytes(canonicalCall(call, f, NOTHING));
+  await caller.settle();
+  await worker.next("the first call");
+  worker.send([36, 1, ["f"]]);
+  assert.deepEqual(await worker.next("draining"), [37, 1, 1]);
+  for (const call of [2, 3]) {
+    const [, ticket] = await standby.next(`call ${call}`);
+    standby.sendBytes(canonicalAnswer(2, ticket as number, pack(call)));
+    const answer = await caller.next(`the answer of ${call}`);
+    assert.deepEqual([answer[1], value(answer[2])], [call, call]);
+  }
+  await worker.settle();
+});
+
+test("drain of a worker for which calls wait that nobody else can be given: it gets them, and the answer behind them", async (t) => {
+  const { msgpackOffering, msgpack } = await testEngine(t);
+  const hello = { concurrency: 1, queue_calls: 8 };
+  const [worker, [f, g]] = (await msgpackOffering(["f", "g"], hello)) as [MsgpackPeer, [number, number]];
+  const caller = await msgpack();
+  for (const call of [1, 2, 3]) caller.sendBytes(canonicalCall(call, f, NOTHING));
+  await caller.settle();
+  const tickets = [(await worker.next("the first call"))[1]];
+  worker.send([36, 1, null]);
+  caller.sendBytes(canonicalCall(4, g, NOTHING));
+  assert.deepEqual([...(await caller.next("a later call")).slice(0, 2)], [3, 4]);
+  for (const call of [2, 3]) {
+    worker.sendBytes(canonicalAnswer(2, tickets.at(-1) as number, pack(call - 1)));
+    const [kind, ticket, fn] = await worker.next(`call ${call}`);
+    assert.deepEqual([kind, fn], [1, f]);
+    tickets.push(ticket);
+    assert.equal(value((await caller.next("an answer"))[2]), call - 1);
+  }
+  assert.deepEqual(await worker.next("draining"), [37, 1, 2]);
+  worker.sendBytes(canonicalAnswer(2, tickets.at(-1) as number, pack(3)));
+  assert.equal(value((await caller.next("the last answer"))[2]), 3);
+});
+
 test("a drain record whose elements are wrong is refused", async (t) => {
   const { msgpack } = await testEngine(t);
   const worker = await msgpack();
