@@ -27,6 +27,7 @@ import { systemResolve } from "./http/url-policy.js";
 import type { Logger } from "./log.js";
 import { Metric, Metrics } from "./metrics.js";
 import { registerEngineFigures, registerProcessFigures } from "./operations/engine-figures.js";
+import { ceilingBytes, MemoryCeiling } from "./operations/memory-ceiling.js";
 import { Probes } from "./operations/probes.js";
 import { CloseCode, type ErrorCode, goingDown } from "./protocol/error.js";
 import { EnvelopeScanner } from "./protocol/json/scanner.js";
@@ -128,6 +129,7 @@ export class Engine {
   readonly functions: Functions;
   readonly calls: Calls;
   readonly concurrencies: Concurrencies;
+  readonly memory: MemoryCeiling;
   readonly metrics = new Metrics();
   readonly server: Server;
   readonly peer: EnginePeer;
@@ -157,7 +159,7 @@ export class Engine {
     const clock = options.clock ?? systemClock;
     const { log } = options;
     this.#log = log;
-    const arena = new Arena(limits.callsOpenMax);
+    const arena = new Arena(limits.callsOpenMax, ceilingBytes(limits));
     const { metrics, workers } = this;
     const channelLimits = { ...CHANNEL_LIMITS, ...options.channelLimits };
     checkChannelLimits(channelLimits);
@@ -206,6 +208,7 @@ export class Engine {
     this.calls = new Calls(shape);
     const { calls } = this;
     this.concurrencies = new Concurrencies(calls.queues, functions.names, rules);
+    this.memory = new MemoryCeiling(limits, { server, calls, channels: this.channels, clock, log });
     this.triggers = new TriggerSystem({ limits, clock, metrics, log, workers, connections });
     this.departures = new Departures(workers, functions, calls, this.triggers.registrar, log);
     this.peer = new EnginePeer(calls, functions, log);
@@ -224,20 +227,8 @@ export class Engine {
       if (connection.isMsgpack) msgpackControl.refuse(connection, null, code, message);
       else frames.send(connection, { type: "error", error: { code, message } });
     };
-    this.access = new Access(
-      {
-        connectionsMax,
-        clock,
-        log,
-        metrics,
-        server,
-        functions,
-        engine: this.peer,
-        refuse,
-      },
-      new Uint8Array(limits.connectionsMax + 1),
-      prefixBytes,
-    );
+    const context = { connectionsMax, clock, log, metrics, server, functions, engine: this.peer, refuse };
+    this.access = new Access(context, new Uint8Array(connectionsMax + 1), prefixBytes);
     const { access } = this;
     const middleware = new Middleware(calls, this.peer);
     const hooks = new Hooks(this.peer);
@@ -434,6 +425,7 @@ export class Engine {
     const { callsOpen: callsLost } = await this.drain(options.drainMs ?? 0);
     this.server.close(CloseCode.GoingDown, goingDown(this.server.slots.open));
     this.calls.deadlines.close();
+    this.memory.close();
     this.channels.close();
     await this.#http?.close();
     await this.#exporter?.close();

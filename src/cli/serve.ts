@@ -108,6 +108,7 @@ export function engineOptions(
       queuedBytesPerCallerMax: limits.queued_bytes_per_caller,
       queuedBytesPerWorkerMax: limits.queued_bytes_per_worker,
       queuedBytesMax: limits.queued_bytes,
+      memoryBytesMax: limits.memory_bytes,
       outboxSoftBytes: limits.outbox_soft_bytes,
       outboxHardBytes: limits.outbox_hard_bytes,
       connectionsMax: limits.connections,

@@ -25,6 +25,7 @@ const BEYOND: Readonly<Record<keyof ConfigFile["limits"], string>> & Readonly<Re
   queued_bytes_per_caller: OVERLOADED,
   queued_bytes_per_worker: OVERLOADED,
   queued_bytes: OVERLOADED,
+  memory_bytes: "`overloaded`; at it the connections with most waiting are cut",
   call_timeout_ms: "`deadline_exceeded`",
   outbox_soft_bytes: "new calls to it are `overloaded`",
   outbox_hard_bytes: "it is cut",

@@ -37,6 +37,11 @@ export const bounds = z
       1024,
     ),
     queued_bytes: bound("queuedBytesMax", "Bytes of all calls that wait for busy workers.", 1024),
+    memory_bytes: bound(
+      "memoryBytesMax",
+      "Resident memory of the engine near which new calls and connections are refused while what is under way completes; 128 MiB at least; 0: three quarters of what the machine or the container has.",
+      0,
+    ),
     call_timeout_ms: bound(
       "callTimeoutMs",
       "Deadline of a call that carries none, in milliseconds; longer than the SDKs' own five minutes.",

@@ -1,5 +1,6 @@
 // What can only be judged when all values are known: bounds that relate to each other, ports that clash, workers that wait for each
 // other. Pure: it looks at no file and no process (machine.ts does that).
+import { MEMORY_BYTES_MIN } from "../protocol/limits.js";
 import type { Classified, Listener, Path, Reporter } from "./entries.js";
 import { LIMITS } from "./limits.js";
 import { nearest } from "./nearest.js";
@@ -11,6 +12,10 @@ export function checkBounds(file: ConfigFile, report: Reporter): void {
   if (limits.outbox_hard_bytes < least) {
     const message = "it has to hold limits.outbox_soft_bytes and one message of server.max_message_bytes";
     report.problem(["limits", "outbox_hard_bytes"], message, `write at least ${least}`);
+  }
+  if (limits.memory_bytes !== 0 && limits.memory_bytes < MEMORY_BYTES_MIN) {
+    const message = "an engine at rest takes about half of 128 MiB";
+    report.problem(["limits", "memory_bytes"], message, `write at least ${MEMORY_BYTES_MIN}, or 0`);
   }
   if (limits.calls_in_flight_per_connection > limits.calls_in_flight) {
     const message = "more than the bound of the whole engine";

@@ -36,6 +36,7 @@ export const EFFECT = {
   "limits.queued_bytes_per_caller": "restart",
   "limits.queued_bytes_per_worker": "restart",
   "limits.queued_bytes": "restart",
+  "limits.memory_bytes": "restart",
   "limits.call_timeout_ms": "restart",
   "limits.outbox_soft_bytes": "restart",
   "limits.outbox_hard_bytes": "restart",

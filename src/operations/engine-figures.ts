@@ -11,6 +11,7 @@ import type { Workers } from "../registry/workers.js";
 import type { Calls } from "../router/calls.js";
 import type { Connection } from "../transport/connection.js";
 import type { Server } from "../transport/server.js";
+import type { MemoryCeiling } from "./memory-ceiling.js";
 
 /** The parts of an engine whose figures these are. */
 export interface EngineParts {
@@ -24,6 +25,7 @@ export interface EngineParts {
   };
   readonly workers: Workers;
   readonly functions: Functions;
+  readonly memory: MemoryCeiling;
 }
 
 export function registerEngineFigures(engine: EngineParts, limits: Limits): void {
@@ -31,6 +33,19 @@ export function registerEngineFigures(engine: EngineParts, limits: Limits): void
   metrics.counter("calls_opened", "Calls that entered the engine.", () => calls.inFlight.opened);
   metrics.counter("calls_ended", "Calls that ended, however they did.", () => calls.inFlight.ended);
   metrics.gauge("calls_open", "Calls awaiting an answer: opened less ended.", () => calls.inFlight.open);
+  metrics.gauge(
+    "memory_ceiling_bytes",
+    "Resident memory near which new work is refused.",
+    () => engine.memory.bytes,
+  );
+  metrics.gauge(
+    "memory_waiting_bytes",
+    "Bytes waiting in the engine, of all kinds.",
+    () => engine.memory.waitingBytes,
+  );
+  metrics.gauge("memory_near_ceiling", "1 while new work is refused for memory.", () =>
+    Number(engine.memory.isNear),
+  );
   metrics.gauge("queued_calls", "Calls waiting for busy workers.", () => calls.queues.length);
   metrics.gauge("queued_bytes", "Bytes of these calls.", () => calls.queues.bytes);
   metrics.gauge("connections", "Worker connections.", () => server.slots.open);

@@ -31,6 +31,8 @@ export const TRIGGER_ANSWER_MS = 10_000;
 
 /** Calls that may wait for a worker that takes few at once, when nothing else is said: a burst, not a backlog. */
 export const QUEUE_CALLS_MIN = 16;
+/** The least memory ceiling: an engine at rest takes about half of it. */
+export const MEMORY_BYTES_MIN = 128 * (1 << 20);
 /** How long a call may wait for a worker that said how many it takes, when nothing else is said, in milliseconds. */
 export const QUEUE_MS = 1_000;
 
@@ -155,6 +157,8 @@ export interface Limits {
   queuedBytesPerWorkerMax: number;
   /** Bytes of all calls that wait in queues. */
   queuedBytesMax: number;
+  /** Resident bytes near which new work is refused; 0 = three quarters of what the machine or the container has. */
+  memoryBytesMax: number;
   /** Functions one connection may register. */
   functionsPerConnectionMax: number;
   /** Bytes of description, formats and metadata of all these; the same again for the trigger types of a connection. */
@@ -199,6 +203,7 @@ export const LIMITS: Limits = {
   queuedBytesPerCallerMax: 8 * MIB, // as the soft bound of an outbox, which is where they would wait otherwise
   queuedBytesPerWorkerMax: 16 * MIB, // two such callers: one alone cannot fill it
   queuedBytesMax: 256 * MIB, // sixteen such workers
+  memoryBytesMax: 0, // the rest is for workers, and for what memory the kernel keeps for sockets
   functionsPerConnectionMax: 262_144, // a quarter of the table: one worker cannot fill it
   functionBytesPerConnectionMax: 64 * MIB, // 400,000 functions as SDKs describe them; an eighth of the store
   triggersPerConnectionMax: 65_536, // an eighth of the table: one worker cannot fill it
@@ -235,6 +240,7 @@ export const LIMIT_MAXIMA: Limits = {
   queuedBytesPerCallerMax: 2 ** 40, // whatever memory there is
   queuedBytesPerWorkerMax: 2 ** 40,
   queuedBytesMax: 2 ** 40,
+  memoryBytesMax: 2 ** 50,
   functionsPerConnectionMax: FUNCTIONS_MAX,
   functionBytesPerConnectionMax: REGISTRY_BYTES_MAX,
   triggersPerConnectionMax: TRIGGERS_MAX,
@@ -271,6 +277,10 @@ export function checkLimits(limits: Limits): void {
   );
   checkMaxima({ ...limits }, { ...LIMIT_MAXIMA });
   assert(limits.callTimeoutMs > 0, "callTimeoutMs is at least 1");
+  assert(
+    limits.memoryBytesMax === 0 || limits.memoryBytesMax >= MEMORY_BYTES_MIN,
+    `memoryBytesMax is 0 or at least ${MEMORY_BYTES_MIN}`,
+  );
   assert(
     limits.idleTimeoutS === 0 || (limits.idleTimeoutS >= 8 && limits.idleTimeoutS <= 960),
     "idleTimeoutS is 0 or 8 to 960",

@@ -83,6 +83,10 @@ export class Calls {
   #answers: { json: AnswerSink; msgpack: AnswerSink; engine: AnswerSink } | null = null;
   #cancels: CancelSink | null = null;
   #isDraining = false;
+  /** New calls of peers are refused: the engine is near its memory ceiling. Those that the engine itself executes go on. */
+  #isMemoryNear = false;
+  /** Calls one connection may have open now; 0 while none is taken. */
+  #callsOpenPerConnectionMax: number;
   /** Why the latest call was refused, and when it may be tried again; for whoever tells its caller. */
   #refusal: Refusal = Refusal.WorkerBytes;
   #retryAfterMs: number | undefined;
@@ -91,6 +95,7 @@ export class Calls {
 
   constructor(options: CallsOptions) {
     this.#limits = options.limits;
+    this.#callsOpenPerConnectionMax = options.limits.callsOpenPerConnectionMax;
     this.#metrics = options.metrics;
     this.#functions = options.functions;
     this.#workers = options.workers;
@@ -226,10 +231,11 @@ export class Calls {
   ): Ticket {
     if (
       caller !== ENGINE &&
-      this.inFlight.calling(caller) >= this.#limits.callsOpenPerConnectionMax &&
-      !this.#mayFinish(caller)
+      this.inFlight.calling(caller) >= this.#callsOpenPerConnectionMax &&
+      !this.#mayFinish(caller) &&
+      !this.#isForEngine(caller, executor, flags)
     )
-      return this.refuse(Refusal.CallerCalls);
+      return this.refuse(this.#isMemoryNear ? Refusal.Memory : Refusal.CallerCalls);
     const ticket = this.inFlight.enter(
       caller,
       call,
@@ -248,8 +254,22 @@ export class Calls {
    * executes one may still call.
    */
   refuseNew(): void {
-    this.#limits.callsOpenPerConnectionMax = 0;
     this.#isDraining = true;
+    this.#openOrShut();
+  }
+
+  get isMemoryNear(): boolean {
+    return this.#isMemoryNear;
+  }
+
+  set isMemoryNear(isNear: boolean) {
+    this.#isMemoryNear = isNear;
+    this.#openOrShut();
+  }
+
+  #openOrShut(): void {
+    const isShut = this.#isDraining || this.#isMemoryNear;
+    this.#callsOpenPerConnectionMax = isShut ? 0 : this.#limits.callsOpenPerConnectionMax;
   }
 
   /** Calls of one function that a connection executes, or that wait for it. Costs what these are. */
@@ -265,6 +285,12 @@ export class Calls {
   /** While the engine drains: a call in flight may need further ones. */
   #mayFinish(caller: number): boolean {
     return this.#isDraining && this.inFlight.executing(caller) > 0;
+  }
+
+  /** Near the memory ceiling: who operates the engine may still ask it. */
+  #isForEngine(caller: number, executor: number, flags: number): boolean {
+    const isOwn = executor === ENGINE && (flags & Flag.Queued) === 0 && !this.#isDraining;
+    return isOwn && this.inFlight.calling(caller) < this.#limits.callsOpenPerConnectionMax;
   }
 
   /** Ends a call whose end its caller has been, or need not be, told of; `code`: the error it ended with, null for an answer of its executor's. */

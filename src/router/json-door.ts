@@ -219,6 +219,7 @@ export class JsonDoor implements Door, AnswerSink {
     const to = this.#o.calls.connections[executor]!;
     const worker = this.#o.workers.of(from.index);
     this.#o.metrics.counts[Metric.casts]!++;
+    if (this.#o.calls.isMemoryNear) return this.#o.metrics.add(Metric.casts_dropped);
     if (to.isMsgpack) this.#o.crossing.castToMsgpack(to, fn, worker, this.#envelope);
     else {
       if (this.#envelope.functionEscaped) this.#envelope.respellFunction();

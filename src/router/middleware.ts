@@ -6,6 +6,7 @@ import { INDEX_MASK } from "../registry/slots.js";
 import type { Connection } from "../transport/connection.js";
 import { type Calls, ENGINE } from "./calls.js";
 import type { EnginePeer } from "./engine-peer.js";
+import { Refusal } from "./refusal.js";
 
 /** A call as middleware sees it. JSON texts are relayed as they were spelled. */
 export interface Intercepted {
@@ -33,6 +34,7 @@ export class Middleware {
   /** Calls it for somebody who waits under `call`. Returns the slot for what the answer needs to remember; 0 = the caller has too many open. */
   call(from: Connection, call: number, session: Session, wanted: Intercepted, askedMs: number): number {
     const timeoutMs = this.#calls.timeoutMs(wanted.fn, askedMs);
+    if (this.#calls.isMemoryNear) return this.#calls.refuse(Refusal.Memory);
     const ticket = this.#calls.enter(from.index, call, ENGINE, wanted.fn, timeoutMs, 0);
     if (ticket !== 0) this.#engine.settleLater(ticket, this.#ask(session, wanted, timeoutMs));
     return ticket & INDEX_MASK;

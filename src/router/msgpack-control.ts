@@ -18,6 +18,7 @@ import { DEFAULT_NAMESPACE, type NamespaceKey } from "../registry/names.js";
 import type { Worker, Workers } from "../registry/workers.js";
 import type { Connection } from "../transport/connection.js";
 import type { Server } from "../transport/server.js";
+import type { Calls } from "./calls.js";
 import { cardsFull } from "./card.js";
 import type { Concurrencies } from "./concurrencies.js";
 import type { Departures } from "./departures.js";
@@ -27,6 +28,7 @@ import { readHello } from "./hello.js";
 import type { MsgpackDrain } from "./msgpack-drain.js";
 import { isEngineId, type MsgpackGeneral } from "./msgpack-general.js";
 import { type Entry, prefixedId, reviewEntries } from "./msgpack-review.js";
+import { Refusal } from "./refusal.js";
 import type { TriggerMsgpack } from "./trigger-msgpack.js";
 import { welcome } from "./welcome.js";
 
@@ -47,6 +49,7 @@ export interface MsgpackControlOptions {
   feeds: Feeds;
   drain: MsgpackDrain;
   concurrencies: Concurrencies;
+  calls: Calls;
 }
 
 export class MsgpackControl {
@@ -223,6 +226,7 @@ export class MsgpackControl {
     const worker = this.#o.workers.of(from.index);
     if (worker === undefined) return;
     try {
+      if (this.#o.calls.isMemoryNear) throw new CodedError(ErrorCode.Overloaded, Refusal.Memory.message);
       if (worker.session?.rights.mayRegisterFunctions === false)
         throw new CodedError(ErrorCode.Forbidden, "This session may not register functions");
       const entries = this.#entries(cursor);

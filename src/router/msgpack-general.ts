@@ -338,6 +338,7 @@ export class MsgpackGeneral {
     }
     metrics.counts[Metric.casts]!++;
     if (functions.slots.indexOf(fn) === 0) return this.#castNowhere(from, fn);
+    if (calls.isMemoryNear) return metrics.add(Metric.casts_dropped);
     if (mode === CastMode.All && functions.isShared(fn & INDEX_MASK))
       return this.#castAll(from, fn, cursor.bytes, parts);
     let executor = calls.executorOf(fn);

@@ -42,8 +42,11 @@ export class Arena {
   readonly #small: number[] = [];
   readonly #large: number[] = [];
 
-  /** `calls`: highest call slot, for which the side table has room. */
-  constructor(calls: number) {
+  readonly #gatheredBytesMax: number;
+
+  /** `calls`: highest call slot, for which the side table has room. `memoryBytesMax`: what the whole process may use. */
+  constructor(calls: number, memoryBytesMax = Number.POSITIVE_INFINITY) {
+    this.#gatheredBytesMax = Math.min(GATHERED_BYTES_MAX, memoryBytesMax / 8);
     const sideBytes = Math.ceil(((calls + 1) * SIDE_BYTES) / PAGE) * PAGE;
     this.#inputAt = PAGE + sideBytes;
     this.#inputBytes = 16 * PAGE;
@@ -69,7 +72,7 @@ export class Arena {
 
   /** So much is gathered that it should be sent before more is. */
   get isScarce(): boolean {
-    return this.#large.length === 0 && this.#chunkBytes >= GATHERED_BYTES_MAX;
+    return this.#large.length === 0 && this.#chunkBytes >= this.#gatheredBytesMax;
   }
 
   takeSmall(): number {

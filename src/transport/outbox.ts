@@ -37,7 +37,12 @@ export class Outboxes {
   #spare: Outbox[] = [];
   #scheduled = false;
   readonly #afterFlush: () => void;
-  #beforeFlush: () => void = () => undefined;
+  readonly #beforeFlush: (() => void)[] = [];
+  /** Bytes that uWebSockets holds for all peers because the kernel would not take them. */
+  bufferedBytes = 0;
+  /** Above so many of them, {@link alarm} is called with each that is added. */
+  alarmBytes = Number.POSITIVE_INFINITY;
+  alarm: () => void = () => undefined;
 
   /** `afterFlush` runs at the end of every turn in which something was sent or a connection overran: the place to close connections. */
   constructor(arena: Arena, metrics: Metrics, hardBytes: number, afterFlush: () => void) {
@@ -49,7 +54,13 @@ export class Outboxes {
 
   /** `beforeFlush` runs at the end of every turn that is noticed: the place for what becomes possible by what happened in it. */
   attach(beforeFlush: () => void): void {
-    this.#beforeFlush = beforeFlush;
+    this.#beforeFlush.push(beforeFlush);
+  }
+
+  /** Counts what uWebSockets holds for one peer more, or less, than before. */
+  countBuffered(bytes: number): void {
+    this.bufferedBytes += bytes;
+    if (bytes > 0 && this.bufferedBytes > this.alarmBytes) this.alarm();
   }
 
   /** Has `outbox` flushed at the end of this turn. */
@@ -58,10 +69,13 @@ export class Outboxes {
     this.schedule();
   }
 
-  /** A peer does not read: it is to be cut at the end of this turn. */
+  /**
+   * A peer does not read: it is to be cut as soon as whoever sends has returned. Not later: a turn lasts as long as some socket gives faster than we take,
+   * and a gigabyte can pile up meanwhile.
+   */
   reportOverrun(owner: number): void {
     this.#overrun.push(owner);
-    this.schedule();
+    queueMicrotask(this.#afterFlush);
   }
 
   /** The connections reported since the last time. */
@@ -89,7 +103,7 @@ export class Outboxes {
   readonly #endTurn = (): void => {
     this.#scheduled = false;
     this.turns++;
-    this.#beforeFlush();
+    for (const look of this.#beforeFlush) look();
     this.flush();
     this.#afterFlush();
   };
@@ -127,7 +141,7 @@ export class Outbox {
   close(): void {
     this.#socket = null;
     this.#release();
-    this.#buffered = 0;
+    this.#setBuffered(0);
   }
 
   /** Bytes waiting for this peer: gathered here plus held by uWebSockets. */
@@ -142,13 +156,13 @@ export class Outbox {
 
   /** Asks uWebSockets what it still holds, when that changed without a send of ours (drain, publish). */
   refresh(): void {
-    if (this.#socket !== null) this.#buffered = this.#socket.getBufferedAmount();
+    if (this.#socket !== null) this.#setBuffered(this.#socket.getBufferedAmount());
   }
 
   /** uWebSockets dropped a published message for this peer: it is too far behind. */
   dropped(): void {
     this.#shared.metrics.counts[Metric.sends_dropped]!++;
-    this.#overran();
+    this.overrun();
   }
 
   /** Adds whole records, `frame[start, end)`; `frame` may be reused at once. For msgpack peers. */
@@ -256,16 +270,32 @@ export class Outbox {
     const socket = this.#socket;
     if (socket === null) return;
     const counts = this.#shared.metrics.counts;
+    if (this.#buffered > 0 && this.#isOverrun) {
+      counts[Metric.sends_dropped]!++; // it is about to be cut: nothing more piles up until then
+      return;
+    }
     const status = socket.send(bytes, !this.#isText);
     counts[Metric.frames_sent]!++;
     counts[Metric.bytes_sent]! += bytes.length;
     if (status === SendStatus.Sent && this.#buffered === 0) return;
-    this.#buffered = socket.getBufferedAmount();
+    this.#setBuffered(socket.getBufferedAmount());
     if (status === SendStatus.Dropped) counts[Metric.sends_dropped]!++;
-    if (status === SendStatus.Dropped || this.#buffered > this.#shared.hardBytes) this.#overran();
+    if (status === SendStatus.Dropped || this.#buffered > this.#shared.hardBytes) this.overrun();
   }
 
-  #overran(): void {
+  #setBuffered(bytes: number): void {
+    const more = bytes - this.#buffered;
+    this.#buffered = bytes;
+    if (more !== 0) this.#shared.countBuffered(more);
+  }
+
+  /** It is to be cut at the end of this turn. */
+  get isOverrun(): boolean {
+    return this.#isOverrun;
+  }
+
+  /** Has it cut at the end of this turn: too much waits for it. */
+  overrun(): void {
     if (this.#isOverrun) return;
     this.#isOverrun = true;
     this.#shared.reportOverrun(this.#owner);

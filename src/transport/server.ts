@@ -110,6 +110,8 @@ export class Server {
   readonly connections: (Connection | undefined)[] = [undefined];
   readonly slots: Slots<"connection">;
   readonly waiting: Waiting;
+  /** New connections are refused: the engine is near its memory ceiling. */
+  isMemoryNear = false;
   readonly renewals: Renewals;
   readonly #otel: OtelSockets;
   readonly #options: ServerOptions;
@@ -297,11 +299,13 @@ export class Server {
   ): void {
     const pass = gate.admit(res, req);
     if (pass === null) return;
-    const handle = this.slots.take();
+    const handle = this.isMemoryNear ? 0 : this.slots.take();
     if (handle === 0) {
       gate.leave(pass);
       this.#options.metrics.add(Metric.connections_refused);
-      const error = `at most ${this.#options.limits.connectionsMax} connections`;
+      const error = this.isMemoryNear
+        ? "the engine is near the memory that it may use"
+        : `at most ${this.#options.limits.connectionsMax} connections`;
       answerPage(res, jsonPage("503 Service Unavailable", { error }));
       return;
     }

@@ -30,6 +30,8 @@ export interface WaitingOptions {
 export class Waiting {
   readonly #options: WaitingOptions;
   readonly #queues = new Map<number, Queue>();
+  /** Bytes of all frames that wait. */
+  bytes = 0;
 
   constructor(options: WaitingOptions) {
     this.#options = options;
@@ -68,13 +70,15 @@ export class Waiting {
       const next = queue.frames[queue.next++];
       if (next === undefined) break;
       queue.bytes -= next.frame.length;
+      this.bytes -= next.frame.length;
       this.#options.deliver(connection, next.frame, next.isText);
     }
-    if (queue.next >= queue.frames.length) this.#queues.delete(connection.index);
+    if (queue.next >= queue.frames.length) this.drop(connection);
   }
 
   /** The connection is gone. */
   drop(connection: Connection): void {
+    this.bytes -= this.#queues.get(connection.index)?.bytes ?? 0;
     this.#queues.delete(connection.index);
   }
 
@@ -90,8 +94,9 @@ export class Waiting {
     const { bytesMax, unadmittedBytesMax } = this.#options;
     const max = connection.isAdmitted ? bytesMax : unadmittedBytesMax;
     queue.bytes += bytes;
+    this.bytes += bytes;
     if (queue.bytes <= max) return false;
-    this.#queues.delete(connection.index);
+    this.drop(connection);
     this.#options.end(connection, CloseCode.HeldTooMuch, `more than ${max} bytes while earlier frames wait`);
     return true;
   }

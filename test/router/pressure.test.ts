@@ -59,6 +59,7 @@ test("a JSON worker that does not read: overloaded above the soft bound, cut abo
     if (call.type === "invokefunction") caller.answer(call, large);
   }
   await eventually("the slow connection is cut", () => counter("connections_closed_slow") === 1);
+  assert.equal(engine.server.outboxes.bufferedBytes, 0, "and with it what waited for it");
   await eventually("its calls have ended", () => engine.stats().callsOpen === 0);
 });
 
