@@ -337,8 +337,9 @@ class Server {
     const open = this.#engine.drains.openCalls();
     const ended = this.#engine.metrics.get("calls_stopped");
     const reports = await this.#supervisor.stop(reason, Math.max(0, deadline - performance.now()));
+    const stopped = this.#engine.metrics.get("calls_stopped") - ended; // before the close, which stops the rest
     const { callsLost } = await this.#engine.close();
-    const cutOff = callsOpen === 0 ? 0 : this.#engine.metrics.get("calls_stopped") - ended + callsLost;
+    const cutOff = callsOpen === 0 ? 0 : stopped + callsLost;
     const killed = reports.filter(({ wasKilled }) => wasKilled).map(({ name }) => name);
     this.#sayLost(cutOff, open, killed, drainMs);
     this.#log.info("stopped");

@@ -291,7 +291,7 @@ export const entrySchema = z.strictObject({
   replicas: int(
     0,
     LIMITS.replicasMax,
-    "Number of processes; more than one are named name#0, name#1, …",
+    "Number of processes; more than one are named name#0, name#1, …, and replaced one after the other.",
   ).default(1),
   depends_on: dependsOn.optional(),
   restart: restart.optional(),

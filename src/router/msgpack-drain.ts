@@ -25,8 +25,8 @@ export class MsgpackDrain {
     if (kind !== Kind.Drain) return false;
     const request = cursor.uint("request");
     const isAll = cursor.left === 0 || cursor.nil();
-    const handles = isAll ? null : this.#drainListed(worker, cursor);
-    const count = handles === null ? this.#functions.drainAll(worker.connection.index) : handles.length;
+    const handles = isAll ? null : this.#offered(worker, cursor);
+    const count = this.#drain(worker.connection.index, handles);
     const confirm = (): void => this.#send(worker, [Kind.Draining, request, count]);
     if (this.#drains.passOn(worker, handles, confirm)) confirm();
     return true;
@@ -40,21 +40,28 @@ export class MsgpackDrain {
     this.#send(worker, [Kind.Drain, null, own === null ? null : [own], boundMs]);
   }
 
-  /** The handles of those that serve no more because of it. */
-  #drainListed(worker: Worker, cursor: Cursor): number[] {
+  /** How many functions serve no more because of it. */
+  #drain(connection: number, handles: readonly number[] | null): number {
+    const functions = this.#functions;
+    if (handles === null) return functions.drainAll(connection);
+    return handles.filter((handle) => functions.drain(connection, functions.slots.indexOf(handle))).length;
+  }
+
+  /** The handles of the listed functions that the worker offers. Throws before anything has changed. */
+  #offered(worker: Worker, cursor: Cursor): number[] {
     if (!cursor.isArray()) throw new ElementError("ids must be an array or nil");
     cursor.raw();
     const list = this.#list;
     const count = list.open(cursor.bytes, cursor.start);
-    const drained: number[] = [];
+    const handles: number[] = [];
     for (let position = 0; position < count; position++) {
       list.str(`id ${position}`);
       const { bytes, start, end } = prefixedId(worker.session, list.bytes, list.start, list.end);
       const fn = this.#functions.names.find(worker.namespace, bytes, start, end);
-      if (fn !== 0 && this.#functions.drain(worker.connection.index, fn))
-        drained.push(this.#functions.slots.handleOf(fn));
+      if (fn !== 0 && this.#functions.lists.of(fn, worker.connection.index) !== 0)
+        handles.push(this.#functions.slots.handleOf(fn));
     }
-    return drained;
+    return handles;
   }
 
   #send({ connection }: Worker, record: readonly unknown[]): void {

@@ -11,7 +11,10 @@ import type { RecordWriter } from "./record-writer.js";
 import type { Check } from "./schema.js";
 
 /** `pending` until the engine has answered, and again after a lost connection. */
-export type RegistrationState = "pending" | "serving" | "standby" | "refused" | "unregistered";
+export type RegistrationState = "pending" | "serving" | "standby" | "draining" | "refused" | "unregistered";
+
+/** As `registered` numbers them. */
+const STATES = ["serving", "standby", "draining"] as const;
 
 /** What is known of one function of this worker. */
 export interface FunctionEntry {
@@ -45,7 +48,7 @@ export class Registration {
   }
 
   /**
-   * Resolves with "serving" or "standby" once the engine has answered; rejects with the code it refused with.
+   * Resolves with "serving" or "standby" (or "draining", of a worker that takes no more calls) once the engine has answered; rejects with the code it refused with.
    * Nobody is told when a standby takes over: calls begin to come.
    */
   ready(): Promise<RegistrationState> {
@@ -167,7 +170,7 @@ export class Registrations {
     for (const [index, registration] of registrations.entries()) {
       if (index * 4 + 4 > handles.length) break;
       this.#byHandle.set(view.getUint32(index * 4), registration);
-      if (registration.state === "pending") registration.settle(states[index] === 1 ? "standby" : "serving");
+      if (registration.state === "pending") registration.settle(STATES[states[index] ?? 0] ?? "serving");
     }
   }
 

@@ -85,8 +85,7 @@ test("drain({ functions, timeoutMs }) waits for these only, and tells what has n
   await worker.register("f", () => "anew").ready();
   assert.equal(await caller.call("f"), "anew");
   await worker.drain();
-  worker.register("h", () => "never");
-  await worker.call("engine::baggage::get_all", {});
+  assert.equal(await worker.register("h", () => "never").ready(), "draining");
   assert.equal(await codeOf(caller.call("h")), "draining", "what is registered later drains, too");
   await worker.close();
   assert.equal(await codeOf(caller.call("h")), "function_not_found");
