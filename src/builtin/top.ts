@@ -27,8 +27,9 @@ interface WorkerRow {
   id: string;
   name: string | null;
   namespace: string;
-  /** Calls it executes now, has executed modulo 2^32, and waits for. */
+  /** Calls it executes now, that wait for it, that it has executed modulo 2^32, and that it waits for. */
   executing: number;
+  queued: number;
   executed: number;
   calling: number;
   outbox_bytes: number;
@@ -78,6 +79,7 @@ function workerRows({ workers, calls }: Watched): WorkerRow[] {
     name,
     namespace: namespace.name,
     executing: calls.inFlight.executing(connection.index),
+    queued: calls.queues.lengthOf(connection.index),
     executed: calls.inFlight.executed(connection.index),
     calling: calls.inFlight.calling(connection.index),
     outbox_bytes: connection.outbox.load,

@@ -99,7 +99,7 @@ function callsLine(before: Row, now: Row, counters: Rates, gauges: Row): string 
 }
 
 function queuedText(gauges: Row): string {
-  return "calls_queued" in gauges ? `, ${text(gauges, "calls_queued")} calls queued` : "";
+  return `; ${text(gauges, "queued_calls")} calls queued for busy workers${number(gauges, "memory_near_ceiling") === 1 ? "; NEAR THE MEMORY CEILING" : ""}`;
 }
 
 /** Counters of what was refused, dropped, cut or ended before its time: those that ever counted. */
@@ -126,12 +126,13 @@ function workerTable(before: Row, now: Row, seconds: number, rowsMax: number): s
   });
   rows.sort((a, b) => b.rate - a.rate || number(b.row, "calling") - number(a.row, "calling"));
   return tableOf(
-    ["WORKER", "NAMESPACE", "CALLS/S", "EXECUTING", "WAITING FOR", "OUTBOX"],
+    ["WORKER", "NAMESPACE", "CALLS/S", "EXECUTING", "QUEUED", "WAITING FOR", "OUTBOX"],
     rows.map(({ row, rate }) => [
       text(row, "name", text(row, "id")),
       text(row, "namespace"),
       perSecond(rate),
       text(row, "executing"),
+      text(row, "queued"),
       text(row, "calling"),
       bytes(number(row, "outbox_bytes")),
     ]),

@@ -26,7 +26,7 @@ test("shows calls a second, the busy worker and its function, and what was refus
   await load;
   assert.match(top.output, /^calls {5}[\d,.]+\/s ended, p50 [\d.]+ .s, p99 [\d.]+ .s; \d+ open$/m);
   assert.match(top.output, /^refusals {2}calls_not_found 1$/m);
-  assert.match(top.output, /^math +default +[\d,.]+\/s +[01] +0 +0 KiB$/m);
+  assert.match(top.output, /^math +default +[\d,.]+\/s +[01] +0 +0 +0 KiB$/m);
   assert.match(top.output, /^math::add +default +[\d,.]+\/s +[\d.]+ .s +[\d.]+ .s$/m);
   const answer = JSON.parse(line) as { counters: Record<string, number>; functions: { id: string }[] };
   assert.equal(answer.counters["calls_not_found"], 1);
