@@ -109,6 +109,8 @@ export interface SpawnOptions {
   anyCore?: boolean;
   /** The engine has one listener, with access rules, and this token is what they let in. */
   token?: string;
+  /** The block `limits` in place of the bench's own, which raises two bounds; "" = the engine's defaults. */
+  limits?: string;
   /** More of the engine's configuration, beside the blocks it has here. */
   more?: string;
   /** Compiled tree to run; by default this one. */
@@ -153,7 +155,7 @@ async function startEngineOn(port: number, options: SpawnOptions): Promise<Route
   const { folder, remove } = temporaryFolder("tercet-bench-");
   const config = join(folder, "config.yaml");
   const listener = options.token === undefined ? openListener(port) : restrictedListener(port, options.token);
-  writeFileSync(config, listener + SETTINGS + (options.more ?? ""));
+  writeFileSync(config, listener + (options.limits ?? LIMITS) + SETTINGS + (options.more ?? ""));
   const script = join(options.dist ?? DIST, "src/main.js");
   const [command, rest] = pinnedCommand(options.anyCore ? "any" : "router", [
     process.execPath,
@@ -226,10 +228,12 @@ function restrictedListener(port: number, token: string): string {
  * Bounds are raised where a cell goes beyond what a healthy installation allows: 1,024 calls of 64 KiB outstanding
  * are 64 MiB towards one worker. The shared pattern is for owners on the JSON wire, who cannot say it themselves.
  */
-const SETTINGS = `limits:
+const LIMITS = `limits:
   outbox_soft_bytes: ${256 << 20}
   outbox_hard_bytes: ${1024 * 1024 * 1024}
-functions:
+`;
+
+const SETTINGS = `functions:
   - match: "bench::shared-*"
     share: round_robin
 log:

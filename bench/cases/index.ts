@@ -8,6 +8,7 @@ import { feeds } from "./feeds.js";
 import { fleetCases } from "./fleet.js";
 import { latencyCases } from "./latency.js";
 import { microCases } from "./micro.js";
+import { pressureCases } from "./pressure.js";
 import { restricted } from "./restricted.js";
 import { routes } from "./routes.js";
 import { sdk } from "./sdk.js";
@@ -27,6 +28,7 @@ export const CASES: Case[] = [
   restricted,
   ...fleetCases,
   storm,
+  ...pressureCases,
   sdk,
   routes,
   spawns,
