@@ -107,7 +107,8 @@ describe("a pool of three that is replaced one by one under load", {
       }
       await calls.stop();
       assert.deepEqual(calls.failed, []);
-      assert.ok(calls.pids.size >= 3, `${calls.pids.size} processes answered`);
+      const served = share === undefined ? 2 : 3; // of a pool with one owner the last to go may be it, and the first successor takes over
+      assert.ok(calls.pids.size >= served, `${calls.pids.size} processes answered`);
       const { callsOpened, callsEnded, callsOpen, counters } = engine.stats();
       assert.deepEqual([callsOpened, callsOpen], [callsEnded, 0]);
       assert.equal(counters["calls_stopped"], 0);
