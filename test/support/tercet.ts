@@ -70,7 +70,7 @@ export class Tercet {
     return String((ready["listeners"] as string[])[0]); // the ready line carries the list it listens on
   }
 
-  logged(isMeant: (line: LogLine) => boolean, boundMs = 15_000): Promise<LogLine> {
+  logged(isMeant: (line: LogLine) => boolean, boundMs = 40_000): Promise<LogLine> {
     return eventually("the line in the log", () => this.lines.find(isMeant) ?? this.#ended(), boundMs).catch(
       (error: unknown) => {
         throw new Error(
