@@ -12,6 +12,8 @@ import { tercet } from "../support/tercet.js";
 import { canonicalAnswer, canonicalCall, records } from "../support/wire.js";
 
 const MIB = 1 << 20;
+/** Half a gigabyte goes through three processes: on a busy machine that takes a while. */
+const BOUND_MS = 40_000;
 
 /** A ceiling of 1,000 MiB over parts that are nothing but figures. */
 function scripted(residentMib: number) {
@@ -118,7 +120,7 @@ test("a flood of answers that nobody reads: memory stays below the ceiling, open
   onCall(other, (ticket) => other.sendBytes(canonicalAnswer(2, ticket, pack(1))));
   const patient = await connected(t, port);
   patient.sendBytes(Buffer.concat([1, 2, 3].map((n) => canonicalCall(n, slow, pack(n)))));
-  await eventually("the worker holds three calls", () => held.length === 3);
+  await eventually("the worker holds three calls", () => held.length === 3, BOUND_MS);
 
   const descriptors = openDescriptors(server.pid);
   const flooders = await Promise.all(Array.from({ length: 24 }, () => connected(t, port)));
@@ -132,7 +134,7 @@ test("a flood of answers that nobody reads: memory stays below the ceiling, open
       Buffer.concat(Array.from({ length: 20 }, (_, n) => canonicalCall(n + 1, large, pack(n)))),
     );
   }
-  await eventually("new work is refused", () => refusedBy(patient, quick), 30_000);
+  await eventually("new work is refused", () => refusedBy(patient, quick), BOUND_MS);
   for (const ticket of held) worker.sendBytes(canonicalAnswer(2, ticket, pack("done")));
   for (let n = 0; n < 3; n++) {
     const record = await finished(patient);
@@ -149,8 +151,8 @@ test("a flood of answers that nobody reads: memory stays below the ceiling, open
   assert.ok(peak < ceilingBytes, `${Math.round(peak / MIB)} MiB at most, below ${ceilingBytes / MIB}`);
   assert.ok(peak > ceilingBytes / 2, `${Math.round(peak / MIB)} MiB: the flood was one`);
   for (const flooder of flooders) flooder.socket.terminate();
-  await eventually("no descriptor is left", () => openDescriptors(server.pid) <= descriptors);
-  await eventually("work is taken again", async () => !(await refusedBy(patient, quick)), 30_000);
+  await eventually("no descriptor is left", () => openDescriptors(server.pid) <= descriptors, BOUND_MS);
+  await eventually("work is taken again", async () => !(await refusedBy(patient, quick)), BOUND_MS);
   const again = await connected(t, port);
   await again.settle();
 });
@@ -165,7 +167,7 @@ function onCall(peer: MsgpackPeer, heard: (ticket: number, fn: number) => void):
 /** The number of the next call of a peer that ended well, passing over refusals. */
 async function finished(peer: MsgpackPeer): Promise<number> {
   for (;;) {
-    const record = await peer.next();
+    const record = await peer.next("a call that was open", BOUND_MS);
     if (record[0] === 2 && (record[1] as number) < 100) return record[1] as number;
   }
 }
@@ -177,7 +179,7 @@ async function refusedBy(peer: MsgpackPeer, fn: number): Promise<boolean> {
   const call = probe++;
   peer.sendBytes(canonicalCall(call, fn, pack(0)));
   for (;;) {
-    const record = await peer.next("the answer to a probe");
+    const record = await peer.next("the answer to a probe", BOUND_MS);
     if (record[1] !== call) continue;
     if (record[0] !== 3) return false;
     const { code, message } = errorOf(record);
