@@ -21,5 +21,12 @@ export {
 export { CodedError } from "./protocol/error.js";
 export { LIMITS, type Limits } from "./protocol/limits.js";
 export type { FunctionRule } from "./registry/share.js";
-export { type ListenAddress, ListenError } from "./transport/server.js";
+export { CertificateError, type ClientCertificateRule, type TlsOptions } from "./transport/certificates.js";
+export { type OriginRule, readOriginRule } from "./transport/origins.js";
+export {
+  type BoundListener,
+  type ListenAddress,
+  ListenError,
+  type ListenOptions,
+} from "./transport/server.js";
 export { ENGINE_VERSION } from "./version.js";

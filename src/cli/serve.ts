@@ -10,6 +10,7 @@ import type { Engine, EngineOptions, ListenerOptions } from "../engine.js";
 import type { HttpSecurity } from "../http/url-policy.js";
 import { createLogger, type Logger } from "../log.js";
 import type { Concurrency, WorkerRule } from "../registry/concurrency.js";
+import { matches } from "../registry/share.js";
 import {
   ConfigStatus,
   countProcesses,
@@ -84,7 +85,12 @@ export function engineOptions(
     ...telemetryOf(config.observability, env),
     ...(config.http_functions === undefined
       ? {}
-      : { httpFunctions: { security: securityOf(config.http_functions), env } }),
+      : {
+          httpFunctions: {
+            security: securityOf(config.http_functions),
+            env: secretsOf(config.http_functions, env),
+          },
+        }),
     ...(config.metrics.port === undefined
       ? {}
       : { metrics: { host: config.metrics.host, port: config.metrics.port } }),
@@ -174,6 +180,16 @@ function telemetryOf(
       `the variable OTEL_EXPORTER_OTLP_ENDPOINT is no address: ${JSON.stringify(endpoint)}`,
     );
   return { telemetry: { endpoint, headers: written?.otlp_headers ?? {} } };
+}
+
+/** The variables that workers may use as secrets of HTTP functions. */
+function secretsOf(
+  { security: { secrets = ["*"] } }: HttpFunctionsConfig,
+  env: Readonly<Record<string, string | undefined>>,
+): Readonly<Record<string, string | undefined>> {
+  return Object.fromEntries(
+    Object.entries(env).filter(([name]) => secrets.some((pattern) => matches(pattern, name))),
+  );
 }
 
 function securityOf({ security }: HttpFunctionsConfig): HttpSecurity {

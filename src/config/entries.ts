@@ -203,7 +203,14 @@ function rulesOf({ rbac, middleware_function_id, access }: ListenerRules): Liste
 function addHttpFunctions({ path, entry }: PlacedEntry, result: Classified, report: Reporter): void {
   const read = readBySchema(httpFunctionsSchema, entry.config ?? {});
   if ("issues" in read) passOn(read.issues, [...path, "config"], report);
-  else result.httpFunctions = read.value;
+  else {
+    result.httpFunctions = read.value;
+    if (read.value.security.secrets === undefined)
+      report.warning(
+        path,
+        `${entry.name} lets workers send any variable of the engine's environment, as a secret, to a host they choose; write config.security.secrets: the names, or patterns, of those they may use`,
+      );
+  }
 }
 
 function addObservability({ path, entry }: PlacedEntry, result: Classified, report: Reporter): void {

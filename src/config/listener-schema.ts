@@ -171,6 +171,7 @@ export const httpFunctionsSchema = z.strictObject({
       url_allowlist: z.array(glob).default([]),
       block_private_ips: z.boolean().default(true),
       require_https: z.boolean().default(true),
+      secrets: z.array(name).optional(),
     })
     .prefault({}),
 });

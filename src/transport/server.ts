@@ -15,6 +15,7 @@ import { certificateSignature, clientCertificateRule, type TlsOptions } from "./
 import { type CloseCodeValue, Connection, type ConnectionHandle } from "./connection.js";
 import { Gate, type Pass } from "./gate.js";
 import { isLoopbackHost } from "./hosts.js";
+import { Later } from "./later.js";
 import { Listening } from "./listening.js";
 import { type OriginRule, Origins } from "./origins.js";
 import { OtelSockets } from "./otel.js";
@@ -118,6 +119,7 @@ export class Server {
   readonly #uws = loadUws();
   readonly #listeners: Listening[] = [];
   readonly #pageListeners: Listening[] = [];
+  readonly #later = new Later();
   readonly #visitors: Visitors;
   readonly #refusals: Refusals;
   #ending: Connection[] = [];
@@ -272,7 +274,7 @@ export class Server {
   #route(app: TemplatedApp, listener: number, gate: Gate, isTls: boolean): void {
     const { limits, routes = [] } = this.#options;
     const received = (bytes: number): void => this.#countReceived(bytes);
-    for (const route of routes) serveRoute(app, route, { gate, isTls, received });
+    for (const route of routes) serveRoute(app, route, { gate, isTls, later: this.#later, received });
     app
       .ws<Attached>("/", {
         maxPayloadLength: limits.frameBytesMax,
@@ -282,7 +284,13 @@ export class Server {
         maxLifetime: 0,
         upgrade: (res, req, context) => this.#upgrade(res, req, context, listener, gate),
         open: (ws) => this.#open(ws),
-        message: (ws, message, isBinary) => this.#message(connectionOf(ws), message, isBinary),
+        message: isTls
+          ? (ws, message, isBinary) => {
+              const connection = connectionOf(ws);
+              const take = (frame: Uint8Array, isText: boolean) => this.#received(connection, frame, isText);
+              this.#later.add(take, new Uint8Array(message), !isBinary);
+            }
+          : (ws, message, isBinary) => this.#received(connectionOf(ws), new Uint8Array(message), !isBinary),
         drain: (ws) => this.#drained(connectionOf(ws)),
         dropped: (ws) => connectionOf(ws).outbox.dropped(),
         close: (ws, code, reason) => this.#close(ws, code, reason),
@@ -342,10 +350,10 @@ export class Server {
     this.#guard?.admit(connection, request);
   }
 
-  #message(connection: Connection, message: ArrayBuffer, isBinary: boolean): void {
-    this.#countReceived(message.byteLength);
-    if (!connection.isReading) return this.waiting.hold(connection, new Uint8Array(message), !isBinary);
-    this.#doorOf(connection).received(connection, new Uint8Array(message), !isBinary);
+  #received(connection: Connection, frame: Uint8Array, isText: boolean): void {
+    this.#countReceived(frame.length);
+    if (!connection.isReading) return this.waiting.hold(connection, frame, isText);
+    this.#doorOf(connection).received(connection, frame, isText);
   }
 
   #drained(connection: Connection): void {
@@ -364,6 +372,7 @@ export class Server {
     pass.gate.leave(pass);
     this.#options.metrics.add(Metric.connections_closed);
     connection.closed();
+    this.#later.flush();
     this.waiting.drop(connection);
     if (connection.isAdmitted)
       this.#doorOf(connection).closed(connection, code, new TextDecoder().decode(reason));

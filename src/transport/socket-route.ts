@@ -2,6 +2,7 @@
 
 import { tellCapabilities } from "./capabilities.js";
 import type { Gate, Pass } from "./gate.js";
+import type { Later } from "./later.js";
 import { type OutgoingSocket, SendStatus } from "./outbox.js";
 import { answerPage } from "./pages.js";
 import { type TemplatedApp, type WebSocket, WebSocketReading } from "./uws.js";
@@ -95,6 +96,11 @@ export class RouteSocket implements OutgoingSocket {
     this.#end.received(message, isText);
   }
 
+  /** The transport tells that nothing can be sent any more; what was received before may still come. */
+  gone(): void {
+    this.#isOpen = false;
+  }
+
   /** The transport tells of the close. */
   closed(code: number): void {
     this.#isOpen = false;
@@ -114,6 +120,7 @@ export interface AttachedRoute {
 export interface RouteSurroundings {
   readonly gate: Gate;
   readonly isTls: boolean;
+  readonly later: Later;
   /** Counts every message. */
   received(bytes: number): void;
 }
@@ -122,7 +129,7 @@ export interface RouteSurroundings {
 export function serveRoute(
   app: TemplatedApp,
   route: SocketRoute,
-  { gate, isTls, received }: RouteSurroundings,
+  { gate, isTls, later, received }: RouteSurroundings,
 ): void {
   app.ws<AttachedRoute>(route.pattern, {
     maxPayloadLength: route.frameBytesMax,
@@ -154,12 +161,18 @@ export function serveRoute(
     },
     message: (ws, message, isBinary) => {
       received(message.byteLength);
-      ws.getUserData().routeSocket?.received(new Uint8Array(message), !isBinary);
+      const { routeSocket } = ws.getUserData();
+      if (routeSocket === undefined) return;
+      if (!isTls) return routeSocket.received(new Uint8Array(message), !isBinary);
+      const take = (frame: Uint8Array, isText: boolean): void => routeSocket.received(frame, isText);
+      later.add(take, new Uint8Array(message), !isBinary);
     },
     drain: (ws) => ws.getUserData().routeEnd.drained(),
     close: (ws, code) => {
       const { pass, routeSocket } = ws.getUserData();
       pass.gate.leave(pass);
+      routeSocket?.gone();
+      later.flush();
       routeSocket?.closed(code);
     },
   });

@@ -171,6 +171,17 @@ test("iii-http-functions and its security", () => {
     blockPrivateIps: true,
     requireHttps: false,
   });
+  const env = { API_KEY: "k", API_OTHER: "o", JWT_SECRET: "s" };
+  const secretsOf = (security: string) => {
+    const config = parseConfig(
+      `workers: [{ name: iii-http-functions, config: { security: { ${security} } } }]`,
+    );
+    const usable = engineOptions(config, createLogger({ level: "silent" }), env).httpFunctions?.env;
+    return { names: Object.keys(usable ?? {}), warnings: config.warnings.length };
+  };
+  assert.deepEqual(secretsOf(""), { names: Object.keys(env), warnings: 1 });
+  assert.deepEqual(secretsOf("secrets: ['API_*']"), { names: ["API_KEY", "API_OTHER"], warnings: 0 });
+  assert.deepEqual(secretsOf("secrets: []"), { names: [], warnings: 0 });
   assert.match(
     problemsOf("workers: [{ name: iii-http-functions, config: { security: { alow: [] } } }]")[0]?.message ??
       "",

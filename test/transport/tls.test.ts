@@ -3,11 +3,13 @@ import assert from "node:assert/strict";
 import { copyFileSync, renameSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { connect as connectTls } from "node:tls";
+import { WebSocket } from "ws";
 import type { Engine } from "../../src/engine.js";
 import { createLogger, type Logger } from "../../src/log.js";
 import { CertificateError, type TlsOptions } from "../../src/transport/certificates.js";
 import { connect as connectWorker } from "../../src/worker/index.js";
 import { type Certificates, certificates, withoutOpenssl } from "../support/certificates.js";
+import { type ChannelRefs, channelUrl } from "../support/channel-peer.js";
 import { eventually } from "../support/eventually.js";
 import { JsonPeer } from "../support/json-peer.js";
 import { runEngine } from "../support/running-engine.js";
@@ -190,6 +192,55 @@ test("a broken new certificate is refused loudly, the old one stays, and the nex
   copyFileSync(made.file("second.key"), tls.keyFile);
   await eventually("it is taken", async () => (await shown(port, ca)) === "second");
   assert.equal(await health(), "in_force");
+});
+
+test("large calls by the hundred over wss://, both ways at once, come through", {
+  skip: withoutOpenssl,
+  timeout: 60_000,
+}, async (t) => {
+  const rig = await runEngine(t);
+  const { ca, ...tls } = serverFiles(certificates(t));
+  const url = `wss://127.0.0.1:${listenTls(rig, tls)}`;
+  const workers = await Promise.all(
+    ["a", "b"].map(() => connectWorker({ url, tls: { ca }, reconnect: false })),
+  );
+  const [a, b] = workers as [(typeof workers)[0], (typeof workers)[0]]; // two were made
+  t.after(() => Promise.all([a.close(), b.close()]));
+  await a.register("tls::a", (data) => data).ready();
+  await b.register("tls::b", (data) => data).ready();
+  const payload = new Uint8Array(200_000).fill(7);
+  let left = 200;
+  const calling = async (caller: typeof a, id: string): Promise<void> => {
+    while (left-- > 0) assert.equal(Buffer.compare(await caller.call<Uint8Array>(id, payload), payload), 0);
+  };
+  // Not more at once than the kernel takes: beyond that see "What is not promised" in the README.
+  const callers = Array.from({ length: 12 }, (_, at) =>
+    at % 2 === 0 ? calling(a, "tls::b") : calling(b, "tls::a"),
+  );
+  await Promise.all(callers);
+});
+
+test("a channel over wss://: its writer is stopped while nobody reads, and goes on when somebody does", {
+  skip: withoutOpenssl,
+}, async (t) => {
+  const { engine } = await runEngine(t);
+  const { ca, ...tls } = serverFiles(certificates(t));
+  const url = `wss://127.0.0.1:${listenTls({ engine }, tls)}`;
+  const refs = (await engine.call("engine::channels::create", {})) as ChannelRefs; // its documented shape
+  const writer = new WebSocket(channelUrl(url, refs.writer), { ca });
+  t.after(() => writer.terminate());
+  await new Promise((resolve) => writer.once("open", resolve));
+  const total = 24 << 20;
+  for (let sent = 0; sent < total; sent += 65_536) writer.send(Buffer.alloc(65_536));
+  await eventually("the writer is stopped", () => engine.stats().counters["channels_paused"] === 1);
+  const reader = new WebSocket(channelUrl(url, refs.reader), { ca });
+  t.after(() => reader.terminate());
+  let received = 0;
+  reader.on("message", (data: Buffer) => {
+    received += data.length;
+  });
+  await eventually("everything arrives", () => received === total);
+  assert.equal(engine.channels.queuedBytes, 0);
 });
 
 test("what a listener cannot be made of is a CertificateError, and nothing is bound", {
