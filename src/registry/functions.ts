@@ -11,7 +11,7 @@ import { FormerIds } from "./former-ids.js";
 import { DEFAULT_KEY, Names, type NamespaceKey } from "./names.js";
 import { OfferLists } from "./offer-lists.js";
 import { OfferState, Offers, OfferWord } from "./offers.js";
-import { type FunctionRule, matches, SHARE_NAMES, Share } from "./share.js";
+import { type FunctionRule, headOf, matches, SHARE_NAMES, Share } from "./share.js";
 import { SharedOwners } from "./shared-owners.js";
 import { type Handle, Slots } from "./slots.js";
 
@@ -58,7 +58,8 @@ export class Functions {
   readonly #shared = new Map<number, SharedOwners>();
   readonly #timeouts = new Map<number, number>();
   readonly #yielding = new Set<number>();
-  readonly #rules: readonly FunctionRule[];
+  /** With what the ids begin that a rule can match: most functions are none of its, which is seen without making a string. */
+  readonly #rules: readonly { rule: FunctionRule; head: Uint8Array }[];
   readonly #observer: FunctionsObserver;
   readonly #generationOf: (connection: number) => number;
 
@@ -76,7 +77,8 @@ export class Functions {
     this.lists = new OfferLists(this.offers, capacity, connections);
     this.#serving = new Int32Array(capacity + 1);
     this.#drains = new Uint8Array(connections + 1);
-    this.#rules = [...rules].reverse(); // the first that matches wins: it is applied last
+    // the first that matches wins: it is applied last
+    this.#rules = rules.map((rule) => ({ rule, head: headOf(rule.match) })).reverse();
     this.#observer = observer;
     this.#generationOf = generationOf;
   }
@@ -302,7 +304,7 @@ export class Functions {
   /** Calls of a shared function go to connections by turns: nothing that the engine carries out can take part. */
   #checkNotRuled(bytes: Uint8Array, start: number, end: number): void {
     const id = Buffer.from(bytes.subarray(start, end)).toString("utf8");
-    if (!this.#rules.some((rule) => rule.share !== undefined && matches(rule.match, id))) return;
+    if (!this.#rules.some(({ rule }) => rule.share !== undefined && matches(rule.match, id))) return;
     throw new CodedError(
       ErrorCode.InvalidArguments,
       `Cannot register ${id}: a rule shares it among workers, and the engine itself would carry it out`,
@@ -347,10 +349,9 @@ export class Functions {
   }
 
   #applyRules(fn: number, asked: Share): Share {
-    const id = this.names.id(fn);
     let share = asked;
-    for (const rule of this.#rules) {
-      if (!matches(rule.match, id)) continue;
+    for (const { rule, head } of this.#rules) {
+      if (!this.names.startsWith(fn, head) || !matches(rule.match, this.names.id(fn))) continue;
       if (rule.share !== undefined) share = SHARE_NAMES[rule.share];
       if (rule.timeoutMs !== undefined) this.#timeouts.set(fn, rule.timeoutMs);
     }
@@ -359,7 +360,7 @@ export class Functions {
 
   /** Whether configuration, not registration, made the function shared: then what a registration asks for does not matter. */
   #isRuled(fn: number): boolean {
-    return this.#rules.some((rule) => rule.share !== undefined && matches(rule.match, this.names.id(fn)));
+    return this.#rules.some(({ rule }) => rule.share !== undefined && matches(rule.match, this.names.id(fn)));
   }
 
   /** Decides what becomes of an offer that is new, or drained and is made anew. */

@@ -71,9 +71,10 @@ export class Names {
     const length = prefix.length + end - start;
     const at = this.#store.reserve(length);
     this.bytes += length;
-    this.#store.bytes.set(prefix, at);
-    for (let from = start, to = at + prefix.length; from < end; from++, to++)
-      this.#store.bytes[to] = bytes[from]!;
+    const stored = this.#store.bytes;
+    let to = at; // byte by byte: both halves are short, and a native call costs more than they do
+    for (let from = 0; from < prefix.length; from++) stored[to++] = prefix[from]!;
+    for (let from = start; from < end; from++) stored[to++] = bytes[from]!;
     this.#at[index] = at;
     this.#length[index] = length;
     this.#namespaceLength[index] = prefix.length - 1;
@@ -106,6 +107,15 @@ export class Names {
     if (end - start !== this.idLength(index)) return false;
     for (let from = start, to = at; from < end; from++, to++)
       if (this.#store.bytes[to] !== bytes[from]) return false;
+    return true;
+  }
+
+  /** Does the id of this index begin with these bytes? */
+  startsWith(index: number, head: Uint8Array): boolean {
+    if (head.length > this.idLength(index)) return false;
+    const at = this.#at[index]! + this.#namespaceLength[index]! + 1;
+    for (let from = 0; from < head.length; from++)
+      if (this.#store.bytes[at + from] !== head[from]) return false;
     return true;
   }
 

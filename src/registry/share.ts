@@ -26,6 +26,11 @@ export interface FunctionRule extends Partial<Concurrency> {
   timeoutMs?: number;
 }
 
+/** The bytes with which every id begins that `pattern` matches. */
+export function headOf(pattern: string): Uint8Array {
+  return new TextEncoder().encode(pattern.split("*", 1)[0]);
+}
+
 /** Does a pattern whose only wildcard is `*` match the whole of `text`? */
 export function matches(pattern: string, text: string): boolean {
   const pieces = pattern.split("*");

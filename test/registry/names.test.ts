@@ -42,6 +42,14 @@ test("find() finds what add() added, in its namespace only, and gives both halve
   assert.equal(names.isId(8, exact, 0, 6), false);
 });
 
+test("startsWith() compares bytes of the id alone, the whole of it at most", () => {
+  const names = new Names(10);
+  add(names, 3, DEFAULT_KEY, "é::a");
+  const starts = (head: string) => names.startsWith(3, Buffer.from(head));
+  assert.deepEqual(["", "é", "é::a"].map(starts), [true, true, true]);
+  assert.deepEqual(["e", "::", "é::a ", "default"].map(starts), [false, false, false, false]);
+});
+
 test("a NUL in a namespace or an id does not make two names one", () => {
   const names = new Names(10);
   add(names, 1, namespaceKey("a"), "b\0c");

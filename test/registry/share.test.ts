@@ -1,7 +1,7 @@
 // Which functions a rule is about, and which owner of a shared function gets the next call.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isShareName, matches, Share } from "../../src/registry/share.js";
+import { headOf, isShareName, matches, Share } from "../../src/registry/share.js";
 import { SharedOwners } from "../../src/registry/shared-owners.js";
 import { Random } from "../support/random.js";
 
@@ -44,6 +44,11 @@ test("matches() agrees with a regular expression on random patterns", () => {
     const regular = new RegExp(`^${pattern.replaceAll("*", ".*")}$`);
     assert.equal(matches(pattern, text), regular.test(text), `${pattern} and ${text}`);
   }
+});
+
+test("headOf() is what stands before the first `*`, as UTF-8", () => {
+  const heads = ["é::*::b*", "*", "a::b", ""].map((pattern) => Buffer.from(headOf(pattern)).toString());
+  assert.deepEqual(heads, ["é::", "", "a::b", ""]);
 });
 
 test("isShareName() knows the three words and no inherited one", () => {
