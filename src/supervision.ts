@@ -12,7 +12,7 @@ import type { DrainResult, EnginePort, Registration, RegistrationChange } from "
 import type { Draft, ReloadOutcome } from "./supervisor/messages.js";
 import type { Supervisor } from "./supervisor/supervisor.js";
 import { type Transition, UNIT_STATES, type UnitState } from "./supervisor/transition.js";
-import { type ControlFunction, workerFunctions } from "./supervisor/worker-functions.js";
+import { type ControlFunction, workerFunctions, workerRow } from "./supervisor/worker-functions.js";
 import { ENGINE_VERSION } from "./version.js";
 
 /** The engine through the eyes of its supervisor. */
@@ -250,14 +250,7 @@ function controlFunctions({
         })),
         config: { file: status.config.file ?? null, loaded_ms: status.loadedMs, ...status.state },
         stats: engine.stats(),
-        workers: (await supervisor.status()).map(({ name, state, pid, restarts, sinceMs, reason }) => ({
-          name,
-          state,
-          pid: pid ?? null,
-          restarts,
-          since_ms: sinceMs,
-          reason: reason ?? null,
-        })),
+        workers: (await supervisor.status()).map(workerRow),
       }),
     },
     "engine::drain": {

@@ -60,12 +60,12 @@ export function workerFunctions(supervisor: Supervisor): Record<string, ControlF
 async function list(supervisor: Supervisor, input: unknown): Promise<unknown> {
   const { running_only: isRunningOnly } = objectOf(input);
   const units = await supervisor.status();
-  const rows = units.map(rowOf);
+  const rows = units.map(workerRow);
   return { workers: isRunningOnly === true ? rows.filter(({ running }) => running) : rows };
 }
 
-/** The reference's keys first, then ours. */
-function rowOf(unit: UnitStatus): { name: string; running: boolean } & Record<string, unknown> {
+/** A process as `worker::list` and `engine::status` tell it: the reference's keys first, then ours. */
+export function workerRow(unit: UnitStatus): { name: string; running: boolean } & Record<string, unknown> {
   const {
     name,
     worker,
@@ -131,7 +131,7 @@ async function started(supervisor: Supervisor, name: string, isWaiting: boolean)
     });
   }
   const pid = units[0]?.pid;
-  return { name, ...(pid === undefined ? {} : { pid }), processes: units.map(rowOf) };
+  return { name, ...(pid === undefined ? {} : { pid }), processes: units.map(workerRow) };
 }
 
 async function stop(supervisor: Supervisor, input: unknown): Promise<unknown> {
@@ -168,7 +168,7 @@ async function status(supervisor: Supervisor, input: unknown): Promise<unknown> 
     stderr_tail: pick("stderr"),
     stdout_tail: pick("stdout"),
     hint: first.reason ?? null,
-    processes: units.map(rowOf),
+    processes: units.map(workerRow),
   };
 }
 
