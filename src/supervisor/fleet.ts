@@ -28,6 +28,7 @@ const MEMORY_EVERY_MS = 1_000;
 /** In a rollout: how long others may take to offer what only the next one serves, before it is replaced all the same. */
 const COVER_MS = 5_000;
 const COVER_POLL_MS = 20;
+const BY_OPERATOR = "stopped by an operator";
 
 export interface FleetWorld extends UnitWorld {
   /** Ids of functions that nobody beside these connections serves, or would. */
@@ -76,7 +77,7 @@ export class Fleet {
    * Makes the declarations true: removed and changed workers are stopped (dependants first), then added and changed ones
    * are started (dependencies first). Settles when everything is stopped that had to be and every start is under way.
    * A changed worker of several processes is not stopped: they are replaced one after the other, which goes on afterwards.
-   * Workers named in `held` are declared, but not started: an operator stopped them before.
+   * Processes named in `held` are declared, but not started: an operator stopped them before.
    */
   async apply(specs: readonly WorkerSpec[], held: ReadonlySet<string> = new Set()): Promise<WorkersDiff> {
     const diff = diffWorkers(this.specs, specs);
@@ -86,9 +87,10 @@ export class Fleet {
     await this.#stopInOrder(stopping, "the configuration changed");
     for (const name of diff.removed) this.#workers.delete(name);
     for (const spec of specs) await this.#declare(spec);
+    for (const unit of this.units) if (held.has(unit.name)) unit.hold(BY_OPERATOR);
     this.#watchMemory();
     if (!this.#isClosing) {
-      this.#startInOrder([...diff.added, ...changed].filter((name) => !held.has(name)));
+      this.#startInOrder([...diff.added, ...changed], held);
       for (const name of rolling) this.#rollChanged(name);
     }
     this.#changes.emit("change"); // whoever waits may wait for less now
@@ -101,7 +103,7 @@ export class Fleet {
     this.#launch(found.worker, found.units, true);
   }
 
-  async stop(name: string, reason = "stopped by an operator"): Promise<StopReport[]> {
+  async stop(name: string, reason = BY_OPERATOR): Promise<StopReport[]> {
     const { worker, units } = this.#found(name);
     if (units.length === worker.units.length) worker.waiting?.abort();
     worker.rollout?.drop(units);
@@ -224,10 +226,11 @@ export class Fleet {
     }
   }
 
-  #startInOrder(names: readonly string[]): void {
+  #startInOrder(names: readonly string[], held: ReadonlySet<string> = new Set()): void {
     for (const name of names) {
       const worker = this.#workers.get(name);
-      if (worker !== undefined) this.#launch(worker, worker.units, true);
+      const units = worker?.units.filter((unit) => !held.has(unit.name)) ?? [];
+      if (worker !== undefined && units.length > 0) this.#launch(worker, units, true);
     }
   }
 

@@ -18,7 +18,7 @@ export interface Begin {
   readonly config: Config;
   /** Processes an earlier supervisor of this run had started. */
   readonly leftovers: readonly ProcessIdentity[];
-  /** Names that an operator stopped: declared, not started. */
+  /** Processes that an operator stopped, name#n of several: declared, not started. */
   readonly held: readonly string[];
 }
 

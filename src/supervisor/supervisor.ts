@@ -61,6 +61,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #engine: EnginePort = emptyEngine();
   #unsubscribe: () => void = () => {};
   #isStopping = false;
+  /** Processes that an operator stopped and nothing has started since: the next supervisor leaves them so. */
   readonly #held = new Set<string>();
   readonly #processes = new Map<string, ProcessIdentity>();
   #reforkTimes: number[] = [];
@@ -109,18 +110,16 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   }
 
   startWorker(name: string): Promise<UnitStatus[]> {
-    this.#held.delete(name);
     return this.#ask((channel) => channel.request("start", { name }));
   }
 
   async stopWorker(name: string): Promise<StopReport[]> {
     const reports = await this.#ask((channel) => channel.request("stop", { name }));
-    this.#held.add(name);
+    for (const report of reports) this.#held.add(report.name);
     return reports;
   }
 
   restartWorker(name: string): Promise<UnitStatus[]> {
-    this.#held.delete(name);
     return this.#ask((channel) => channel.request("restart", { name }));
   }
 
@@ -231,6 +230,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     if (identity !== undefined && hasProcess(transition.state))
       this.#processes.set(transition.worker, identity);
     else this.#processes.delete(transition.worker);
+    if (transition.state === "starting" || transition.state === "waiting")
+      this.#held.delete(transition.worker);
     this.emit("transition", transition);
   }
 

@@ -119,6 +119,11 @@ export class Unit {
     if (this.#life === undefined) this.#enter("waiting", { reason });
   }
 
+  /** Says why a process that was never started here is stopped: it was before, under another supervisor. */
+  hold(reason: string): void {
+    if (this.#state === "stopped") this.#reason = reason;
+  }
+
   /** Starts it unless it runs; in a pause between two starts, the pause is over. `isFresh` forgets earlier failures. */
   start(isFresh = false): void {
     if (isFresh) this.#policy.reset();
