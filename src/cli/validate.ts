@@ -38,6 +38,7 @@ async function check(file: string, io: Io, withMachine: boolean): Promise<Findin
     // a port may be taken by the very engine this file is meant for: ports are the engine's to check
     if (withMachine)
       await checkMachine(open, new Set(open.config.workers.map(({ name }) => name)), io.env, "any port");
+    open.throwProblems();
     return { problems: [], warnings: open.config.warnings };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

@@ -1,7 +1,7 @@
 // config.yaml from a path to a Config, or a ConfigError with every problem of it.
 //
 // The line of verbs: read the bytes, read the YAML, expand variables, read by the schema, sort the entries, check what
-// belongs together. A stage whose input is already broken is not entered; within a stage everything is reported.
+// belongs together. What is no YAML is read no further; otherwise every stage goes on with what could be read.
 // The file is read and never written.
 import { dirname, resolve } from "node:path";
 import { ENGINE_VERSION } from "../version.js";
@@ -45,10 +45,18 @@ export interface Config {
  * Throws ConfigError with all problems; any other throw is a defect of this program.
  */
 export function loadConfig(path: string, env: Environment = process.env): Config {
-  return openConfig(path, env).config;
+  return wholly(openConfig(path, env));
 }
 
-/** A configuration, and the text it came from for whoever has more to say about places in it. */
+function wholly(open: OpenConfig): Config {
+  open.throwProblems();
+  return open.config;
+}
+
+/**
+ * A configuration, and the text it came from for whoever has more to say about places in it. Where it has problems
+ * already, `config` is what could be read, good for finding more of them and nothing else: ask `throwProblems` first.
+ */
 export interface OpenConfig {
   readonly config: Config;
   readonly text: string;
@@ -72,10 +80,10 @@ export interface ParseOptions {
 
 /** The configuration written in `text`. Throws ConfigError. */
 export function parseConfig(text: string, options: ParseOptions = {}): Config {
-  return openText(text, options).config;
+  return wholly(openText(text, options));
 }
 
-/** As openConfig, of a text. */
+/** As openConfig, of a text. Throws ConfigError at once where the text is no YAML. */
 export function openText(text: string, options: ParseOptions): OpenConfig {
   const { file, env = {} } = options;
   const writer = new ProblemWriter(options.shownAs ?? file ?? "config.yaml", text);
@@ -88,8 +96,10 @@ export function openText(text: string, options: ParseOptions): OpenConfig {
   const throwProblems = (): void => {
     if (writer.problems.length > 0) throw new ConfigError(writer.problems);
   };
-  const problemAt: OpenConfig["problemAt"] = (worker, key, message, hint) =>
-    report.problem([...report.pathOfEntry(worker), key], message, hint);
+  const problemAt: OpenConfig["problemAt"] = (worker, key, message, hint) => {
+    const path = [...report.pathOfEntry(worker), key];
+    if (!report.isUnset(path)) report.problem(path, message, hint);
+  };
   return { config, text, problemAt, throwProblems };
 }
 
@@ -147,7 +157,6 @@ function assemble(
   checkBounds(read, report);
   checkWorkers(sorted.workers, names, read, report);
   const grace = graceMs(read, env, writer);
-  if (writer.problems.length > 0) throw new ConfigError(writer.problems);
   const { server, limits, functions, log, metrics, reload } = read;
   const workers = sorted.workers.map(({ spec }) => spec);
   return {

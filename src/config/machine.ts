@@ -10,7 +10,8 @@ import type { Environment } from "./expand.js";
 import type { OpenConfig } from "./load.js";
 
 /**
- * Adds a problem for every worker of `names` that cannot be started here; throws ConfigError when there are any.
+ * Adds a problem for every worker of `names` that cannot be started here; throws ConfigError when there are any problems,
+ * those of the reading included.
  * `freedPorts` are those of processes that are stopped before the new ones start.
  */
 export async function checkMachine(

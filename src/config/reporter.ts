@@ -61,6 +61,12 @@ export class PathReporter implements Reporter {
     this.#writer.at(start, end, message, hint);
   }
 
+  /** Whether a variable that is not set stands there, alone or in a list: its problem is written. */
+  isUnset(path: Path): boolean {
+    const node = nodeAt(this.#root, path);
+    return node !== undefined && [node, ...node.items].some((each) => this.#unset.has(each));
+  }
+
   has(path: Path): boolean {
     return nodeAt(this.#root, path) !== undefined;
   }

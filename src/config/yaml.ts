@@ -8,6 +8,8 @@ import { type Document, isAlias, isMap, isScalar, isSeq, type Node, parseDocumen
 export const NODES_MAX = 50_000; // far beyond any hand-written file; a guard against anchors that multiply
 export const DEPTH_MAX = 64; // the schema is six levels deep; `config:` blocks of workers may go deeper
 
+const TOO_DEEP = "nested too deeply to be read";
+
 export interface YamlEntry {
   readonly keyStart: number;
   readonly keyEnd: number;
@@ -60,8 +62,8 @@ export function readYaml(text: string): YamlText {
     if (faults.length === 0) refuseUnfolding(root, faults);
     return { root: faults.length > 0 ? undefined : root, faults };
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error; // the parser recurses: very deep nesting exhausts the stack
-    return { root: undefined, faults: [{ message: "nested too deeply to be read", start: 0, end: 1 }] };
+    if (!(error instanceof RangeError)) throw error; // very deep nesting exhausts the stack
+    return { root: undefined, faults: [{ message: TOO_DEEP, start: 0, end: 1 }] };
   }
 }
 
@@ -76,6 +78,7 @@ const WORDING: Readonly<Record<string, string>> = {
   DUPLICATE_KEY: "this key stands here a second time",
   TAB_AS_INDENT: "a tab is used as indentation",
   MULTIPLE_DOCS: "a second document begins here",
+  RESOURCE_EXHAUSTION: TOO_DEEP, // the parser recurses
 };
 
 function hintFor(code: string, text: string, at: number): string | undefined {
@@ -196,6 +199,7 @@ function refuseUnfolding(root: YamlNode, faults: YamlFault[]): void {
   if (sizeOf(root) > NODES_MAX) {
     faults.push({
       message: `unfolds to more than ${NODES_MAX} values`,
+      hint: "an alias counts as all that its anchor holds: use fewer",
       start: root.start,
       end: root.start + 1,
     });

@@ -72,7 +72,7 @@ console.log("serving");
     );
     assert.match(
       (await it.run("status")).out,
-      /^engine +tercet \d+\.\d+\.\d+, pid \d+[^\n]*\nlistening +127\.0\.0\.1:\d+\nconfig +\S+config\.yaml, in force[^\n]*\nconnected/,
+      /^engine +tercet \d+\.\d+\.\d+, pid \d+[^\n]*\nlistening +127\.0\.0\.1:\d+\nconfig +\S+config\.yaml, in force[^\n]*\nconnected[^\n]*\n\nWORKER +[^\n]*\nmath +ready +\d+ +\w+ +0 +\d+ MiB/,
     );
     assert.match((await it.run("logs", "pool")).out, /\[pool#\d \d+ stdout\] hello\n/);
     assert.equal(JSON.parse((await it.run("logs", "math", "--json")).out).text, "serving");
@@ -181,8 +181,12 @@ describe("without an engine", { concurrency: 2, timeout: 60_000 }, () => {
     const bad = join(it.directory, "bad.yaml");
     writeFileSync(bad, "server: { prot: 1 }\nworkers: [{ name: a, command: [nowhere-to-be-found] }]\n");
     const { code, err, out } = await runTercet(["validate", bad]);
-    assert.deepEqual([code, out], [1, "1 problem\n"]);
-    assert.match(err, /bad\.yaml:1:11: unknown key/);
+    assert.deepEqual([code, out], [1, "2 problems\n"]);
+    assert.match(err, /bad\.yaml:1:11: unknown key[\s\S]*bad\.yaml:2:31: there is no program/);
+    const elsewhere = await runTercet(["validate", bad, "--no-machine"]);
+    assert.deepEqual([elsewhere.code, elsewhere.out], [1, "1 problem\n"]);
+    writeFileSync(bad, 'workers: [{ name: a, command: ["${NOT_SET}", x] }]\n');
+    assert.equal((await runTercet(["validate", bad])).out, "1 problem\n", "an unset variable is one problem");
     writeFileSync(bad, "workers: [{ name: a, command: [nowhere-to-be-found] }]\n");
     const [problem] = JSON.parse((await runTercet(["validate", bad, "--json"])).out).problems;
     assert.deepEqual([problem.line, problem.column], [1, 31]);

@@ -305,6 +305,7 @@ describe("parseConfig() refuses", () => {
       assert.notEqual(first, undefined);
     }
     assert.match(only(`workers: ${"[".repeat(100)}${"]".repeat(100)}`).message, /deeper than 64/);
+    assert.match(only(`workers: ${"[".repeat(20_000)}${"]".repeat(20_000)}`).message, /^nested too deeply/);
   });
 
   test("an empty file and one of comments alone", () => {
