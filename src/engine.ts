@@ -318,7 +318,7 @@ export class Engine {
     this.probes = new Probes({ metrics, durations: calls.durations, figures });
     registerEngineFigures(this, limits);
     registerProcessFigures(metrics);
-    const fires = new TriggerFires({ ...shared, ...this.triggers, general });
+    const fires = new TriggerFires({ ...shared, ...this.triggers, general, prefixBytes });
     this.#fires = fires;
     const functionRows = new FunctionRows(functions, workers);
     this.#serveBuiltins(jsonControl, clock.epochMs(), functionRows, triggerReview);

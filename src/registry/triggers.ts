@@ -222,6 +222,11 @@ export class Triggers {
     return this.#typeNames.id(this.#typeName[trigger]!);
   }
 
+  /** The id's bytes, valid until a trigger comes or goes. */
+  functionIdBytes(trigger: number): Uint8Array {
+    return this.#targets.names.idBytes(this.#target[trigger]!);
+  }
+
   functionId(trigger: number): string {
     return this.#targets.id(this.#target[trigger]!);
   }

@@ -38,6 +38,11 @@ const SHARED_BYTES_MIN = 16_384;
 /** Room in front of a shared payload: an envelope and an id of the greatest length, every byte of it escaped. */
 const HEAD_BYTES_MAX = 8_192;
 const TAIL_BYTES_MAX = 4_096;
+const HEAD_END = jsonBytes('","data":');
+const TAIL = jsonBytes("}");
+const SPACE = 0x20;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
 
 export interface TriggerFiresOptions {
   triggers: Triggers;
@@ -50,15 +55,23 @@ export interface TriggerFiresOptions {
   engine: EnginePeer;
   metrics: Metrics;
   clock: Clock;
+  /** By connection: how much of the beginning of a function's id it must not see. */
+  prefixBytes: Uint16Array;
 }
 
 export class TriggerFires {
   readonly #o: TriggerFiresOptions;
+  /** What every frame begins with. The invocation id is nobody's: no answer is wanted. */
+  readonly #headStart: Uint8Array;
   /** The event whose payload lies in scratch at this moment. */
   #laidOut: FireEvent | null = null;
 
   constructor(options: TriggerFiresOptions) {
     this.#o = options;
+    const suffix = Buffer.from(options.frames.suffix).toString("latin1");
+    this.#headStart = jsonBytes(
+      `{"type":"invokefunction","invocation_id":"00000000${suffix}","function_id":"`,
+    );
   }
 
   /** Fires many triggers with one event. Gives those whose receivers are too far behind; with `isUrgent` none is. */
@@ -91,7 +104,7 @@ export class TriggerFires {
 
   #target(trigger: number): number {
     const { triggers, functions, workers } = this.#o;
-    const id = Buffer.from(triggers.functionId(trigger), "utf8");
+    const id = triggers.functionIdBytes(trigger);
     return functions.names.find(workers.namespace(triggers.namespace(trigger)), id, 0, id.length);
   }
 
@@ -114,44 +127,60 @@ export class TriggerFires {
   }
 
   #fireJson(to: Connection, trigger: number, event: FireEvent): void {
-    const head = this.#head(to, trigger);
+    const id = this.#idFor(to, trigger);
     const tail = this.#tail(trigger);
+    const headBytes = this.#headStart.length + id.length + HEAD_END.length;
     const isShared =
-      event.json.length >= SHARED_BYTES_MIN && head.length <= HEAD_BYTES_MAX && tail.length <= TAIL_BYTES_MAX;
-    if (isShared) return this.#sendShared(to, head, event, tail);
+      event.json.length >= SHARED_BYTES_MIN && headBytes <= HEAD_BYTES_MAX && tail.length <= TAIL_BYTES_MAX;
+    if (isShared) return this.#sendShared(to, id, headBytes, event, tail);
     if (event.json.length >= SHARED_BYTES_MIN) this.#laidOut = null;
-    const { arena } = this.#o;
-    const at = to.outbox.reserve(head.length + event.json.length + tail.length);
-    arena.bytes.set(head, at);
-    arena.bytes.set(event.json, at + head.length);
-    arena.bytes.set(tail, at + head.length + event.json.length);
-    to.outbox.commit(at, at + head.length + event.json.length + tail.length);
+    const at = to.outbox.reserve(headBytes + event.json.length + tail.length);
+    const { bytes } = this.#o.arena; // only now: reserving may have moved them
+    const payloadAt = this.#writeHead(at, id);
+    bytes.set(event.json, payloadAt);
+    bytes.set(tail, payloadAt + event.json.length);
+    to.outbox.commit(at, payloadAt + event.json.length + tail.length);
   }
 
-  #sendShared(to: Connection, head: Uint8Array, event: FireEvent, tail: Uint8Array): void {
+  #sendShared(to: Connection, id: Uint8Array, headBytes: number, event: FireEvent, tail: Uint8Array): void {
     const { arena } = this.#o;
-    const at = arena.scratch(HEAD_BYTES_MAX + event.json.length + TAIL_BYTES_MAX);
-    const payloadAt = at + HEAD_BYTES_MAX;
+    const payloadAt = arena.scratch(HEAD_BYTES_MAX + event.json.length + TAIL_BYTES_MAX) + HEAD_BYTES_MAX;
     if (this.#laidOut !== event) arena.bytes.set(event.json, payloadAt);
     this.#laidOut = event;
-    arena.bytes.set(head, payloadAt - head.length);
+    this.#writeHead(payloadAt - headBytes, id);
     arena.bytes.set(tail, payloadAt + event.json.length);
-    to.outbox.sendFrom(payloadAt - head.length, payloadAt + event.json.length + tail.length);
+    to.outbox.sendFrom(payloadAt - headBytes, payloadAt + event.json.length + tail.length);
   }
 
-  /** The id is told without the prefix that the worker does not know of. */
-  #head(to: Connection, trigger: number): Uint8Array {
-    const { frames, triggers, workers } = this.#o;
-    const prefix = workers.of(to.index)?.session?.rights.prefix ?? null;
-    const id = triggers.functionId(trigger).slice(prefix === null ? 0 : prefix.length + "::".length);
-    const suffix = Buffer.from(frames.suffix).toString("latin1");
-    return jsonBytes(
-      `{"type":"invokefunction","invocation_id":"00000000${suffix}","function_id":${JSON.stringify(id)},"data":`,
-    );
+  /** Writes what stands before the payload; returns where that begins. */
+  #writeHead(at: number, id: Uint8Array): number {
+    const { bytes } = this.#o.arena;
+    bytes.set(this.#headStart, at);
+    bytes.set(id, at + this.#headStart.length);
+    bytes.set(HEAD_END, at + this.#headStart.length + id.length);
+    return at + this.#headStart.length + id.length + HEAD_END.length;
+  }
+
+  /** The function's id as it stands in a JSON string, without the prefix that the worker does not know of. */
+  #idFor(to: Connection, trigger: number): Uint8Array {
+    const { triggers, prefixBytes } = this.#o;
+    const whole = triggers.functionIdBytes(trigger);
+    const hidden = prefixBytes[to.index]!;
+    return inJsonString(hidden === 0 ? whole : whole.subarray(hidden));
   }
 
   #tail(trigger: number): Uint8Array {
     const metadata = this.#o.triggers.metadata.text(trigger);
-    return jsonBytes(metadata === undefined ? "}" : `,"metadata":${metadata}}`);
+    return metadata === undefined ? TAIL : jsonBytes(`,"metadata":${metadata}}`);
   }
+}
+
+/** UTF-8 as it stands between the quotes of a JSON string: itself, where nothing has to be escaped. */
+function inJsonString(bytes: Uint8Array): Uint8Array {
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at]!;
+    if (byte < SPACE || byte === QUOTE || byte === BACKSLASH)
+      return jsonBytes(JSON.stringify(Buffer.from(bytes).toString("utf8")).slice(1, -1));
+  }
+  return bytes;
 }
