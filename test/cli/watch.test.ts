@@ -4,9 +4,9 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { TriggerState } from "../../src/registry/triggers.js";
 import { Child, startChild } from "../support/child.js";
+import { until } from "../support/eventually.js";
 import { freePort } from "../support/free-port.js";
 import { runEngine } from "../support/running-engine.js";
-import { until } from "../support/until.js";
 import { SOON, workerFor } from "../worker/support.js";
 
 const MAIN = fileURLToPath(new URL("../../src/main.js", import.meta.url));

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { connect, type Worker } from "../../src/worker/index.js";
 import { eventually } from "../support/eventually.js";
+import { Random } from "../support/random.js";
 import { Tercet } from "../support/tercet.js";
 
 interface Declared {
@@ -21,7 +22,6 @@ interface Declared {
 }
 
 type Model = Map<string, Declared>;
-type Random = () => number;
 
 const BREAKS = [
   "  - { name: a b, command: [x] }\n",
@@ -31,17 +31,6 @@ const BREAKS = [
   "\tx: 1\n",
   "  - { name: c, command: [sleep], depends_on: [d] }\n",
 ];
-
-/** Mulberry32: small, seeded, good enough to choose edits. */
-function seeded(seed: number): Random {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 function textOf(model: Model, mark: string): string {
   const entries = [...model].map(
@@ -54,16 +43,16 @@ function textOf(model: Model, mark: string): string {
 
 /** Changes the model by one random step; false for a step that breaks the file instead. */
 function edit(model: Model, random: Random, step: number): boolean {
-  const pick = [...model.keys()][Math.floor(random() * model.size)];
+  const pick = [...model.keys()][random.below(model.size)];
   const declared = pick === undefined ? undefined : model.get(pick);
-  const dice = random();
+  const dice = random.next();
   if (dice < 0.2) return false;
   if (dice < 0.45 || declared === undefined || pick === undefined)
-    model.set(`w${step}`, { version: 1, graceMs: 1000, replicas: 1 + Math.floor(random() * 3) });
+    model.set(`w${step}`, { version: 1, graceMs: 1000, replicas: 1 + random.below(3) });
   else if (dice < 0.6) model.delete(pick);
   else if (dice < 0.75) declared.version++;
   else if (dice < 0.85) declared.graceMs++;
-  else declared.replicas = Math.floor(random() * 4);
+  else declared.replicas = random.below(4);
   return true;
 }
 
@@ -79,7 +68,7 @@ function expected(model: Model): Map<string, string> {
 }
 
 function writeSomehow(file: string, text: string, random: Random): void {
-  const dice = random();
+  const dice = random.next();
   if (dice < 0.4) return writeFileSync(file, text);
   if (dice < 0.6) rmSync(file);
   writeFileSync(`${file}.new`, text);
@@ -116,7 +105,7 @@ export async function randomEdits(
   seed: number,
   onStep: (step: number) => void = () => {},
 ): Promise<EditReport> {
-  const random = seeded(seed);
+  const random = new Random(seed);
   const it = new Tercet();
   const mark = `TERCET_TEST_WORKER: ${it.directory}`;
   const model: Model = new Map();
@@ -128,7 +117,7 @@ export async function randomEdits(
     for (let step = 1; step <= edits; step++) {
       const isValid = edit(model, random, step);
       const text = textOf(model, mark);
-      const broken = BREAKS[Math.floor(random() * BREAKS.length)] ?? "";
+      const broken = BREAKS[random.below(BREAKS.length)] ?? "";
       writeSomehow(
         join(it.directory, "config.yaml"),
         isValid ? text : text.replace("workers: []\n", "workers:\n") + broken,

@@ -9,20 +9,8 @@ import { FakeClock } from "../support/fake-clock.js";
 import { type JsonFrame, JsonPeer } from "../support/json-peer.js";
 import { errorOf, pack } from "../support/msgpack-peer.js";
 import { runTercet } from "../support/tercet.js";
-import { type TestEngine, testEngine } from "../support/test-engine.js";
-
-function want(peer: JsonPeer, id: string, rest: object = {}): void {
-  peer.send({ type: "registertrigger", id, trigger_type: "mail", function_id: "f", config: {}, ...rest });
-}
-
-function provide(peer: JsonPeer, id: string, rest: object = {}): void {
-  peer.send({ type: "registertriggertype", id, description: "", ...rest });
-}
-
-async function rowsOf(on: TestEngine, id: string, key: string, input: object = {}) {
-  const listed = (await on.engine.call(id, input)) as Record<string, Record<string, unknown>[]>;
-  return listed[key] ?? [];
-}
+import { testEngine } from "../support/test-engine.js";
+import { provide, rowsOf, want } from "./trap-frames.js";
 
 test("1. a missing data or config is null: Node and Python leave the key out", async (t) => {
   const on = await testEngine(t);

@@ -9,22 +9,10 @@ import type { JsonPeer } from "../support/json-peer.js";
 import { JsonPeer as Peer } from "../support/json-peer.js";
 import { errorOf, MsgpackPeer, pack } from "../support/msgpack-peer.js";
 import { runEngine } from "../support/running-engine.js";
-import { type TestEngine, testEngine } from "../support/test-engine.js";
+import { testEngine } from "../support/test-engine.js";
+import { provide, rowsOf, want } from "./trap-frames.js";
 
 const MIB = 1 << 20;
-
-function want(peer: JsonPeer, id: string, rest: object = {}): void {
-  peer.send({ type: "registertrigger", id, trigger_type: "mail", function_id: "f", config: {}, ...rest });
-}
-
-function provide(peer: JsonPeer, id: string, rest: object = {}): void {
-  peer.send({ type: "registertriggertype", id, description: "", ...rest });
-}
-
-async function rowsOf(on: TestEngine, id: string, key: string, input: object = {}) {
-  const listed = (await on.engine.call(id, input)) as Record<string, Record<string, unknown>[]>;
-  return listed[key] ?? [];
-}
 
 function refuse(provider: JsonPeer, offer: object): void {
   const error = { code: "no", message: "not this one" };

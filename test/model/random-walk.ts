@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { Engine } from "../../src/engine.js";
 import { REASON_NAMES, TriggerState } from "../../src/registry/triggers.js";
 import { eventually } from "../support/eventually.js";
-import { seededRandom } from "../support/seeded.js";
+import { Random } from "../support/random.js";
 import { type Actor, JsonActor, MsgpackActor } from "./actor.js";
 import { keyOf, RegistryModel, type WantedTrigger } from "./registry-model.js";
 
@@ -24,7 +24,7 @@ export class RandomWalk {
   readonly taken = new Map<string, number>();
   readonly #engine: Engine;
   readonly #port: number;
-  readonly #random: () => number;
+  readonly #random: Random;
   readonly #model = new RegistryModel();
   readonly #actors: Actor[] = [];
   readonly #had = new Map<Actor, Had>();
@@ -44,7 +44,7 @@ export class RandomWalk {
   constructor(engine: Engine, port: number, seed: number) {
     this.#engine = engine;
     this.#port = port;
-    this.#random = seededRandom(seed);
+    this.#random = new Random(seed);
   }
 
   async walk(steps: number): Promise<void> {
@@ -71,7 +71,7 @@ export class RandomWalk {
 
   async #join(): Promise<void> {
     if (this.#actors.length >= ACTORS_MAX) return;
-    const Kind = this.#random() < 0.5 ? JsonActor : MsgpackActor;
+    const Kind = this.#random.next() < 0.5 ? JsonActor : MsgpackActor;
     this.#enter(await Kind.join(this.#port, this.#pick(NAMESPACES)));
   }
 
@@ -79,7 +79,7 @@ export class RandomWalk {
     const { connections } = this.#engine.stats();
     this.#model.leave(actor.id);
     this.#remove(actor);
-    await actor.leave(this.#random() < 0.5 ? "close" : "terminate");
+    await actor.leave(this.#random.next() < 0.5 ? "close" : "terminate");
     await eventually("the engine has noticed", () => this.#engine.stats().connections < connections);
   }
 
@@ -141,7 +141,7 @@ export class RandomWalk {
       type: this.#pick(TYPES),
       functionId: this.#pick(FUNCTIONS),
       namespace: this.#pick(NAMESPACES),
-      triggerNamespace: this.#random() < 0.3 ? this.#pick(NAMESPACES) : undefined,
+      triggerNamespace: this.#random.next() < 0.3 ? this.#pick(NAMESPACES) : undefined,
       home: actor.namespace,
     };
     actor.want(trigger);
@@ -251,7 +251,7 @@ export class RandomWalk {
   }
 
   #pick<T>(from: readonly T[]): T {
-    return from[Math.floor(this.#random() * from.length)] as T; // never empty
+    return from[Math.floor(this.#random.next() * from.length)] as T; // never empty
   }
 }
 

@@ -140,13 +140,6 @@ test("a flood of answers that nobody reads: memory stays below the ceiling, open
     const record = await finished(patient);
     assert.ok(record <= 3, "a call that was open finishes");
   }
-  console.log(
-    peak / MIB,
-    server.lines
-      .filter((l) => l.level === "warn")
-      .map((l) => JSON.stringify(l))
-      .join("\n"),
-  );
   clearInterval(watch);
   assert.ok(peak < ceilingBytes, `${Math.round(peak / MIB)} MiB at most, below ${ceilingBytes / MIB}`);
   assert.ok(peak > ceilingBytes / 2, `${Math.round(peak / MIB)} MiB: the flood was one`);

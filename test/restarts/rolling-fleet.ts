@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import type { Engine } from "../../src/engine.js";
 import { eventually } from "../support/eventually.js";
-import { seededRandom } from "../support/seeded.js";
+import { Random } from "../support/random.js";
 import {
   type Instance,
   JsonInstance,
@@ -27,7 +27,7 @@ export class RollingFleet {
   readonly taken = new Map<string, number>();
   readonly #engine: Engine;
   readonly #port: number;
-  readonly #random: () => number;
+  readonly #random: Random;
   readonly #services: readonly Service[];
   /** The living process of each service. */
   readonly #living: Instance[] = [];
@@ -43,7 +43,7 @@ export class RollingFleet {
   constructor(engine: Engine, port: number, seed: number) {
     this.#engine = engine;
     this.#port = port;
-    this.#random = seededRandom(seed);
+    this.#random = new Random(seed);
     this.#services = Array.from({ length: SERVICES }, (_, at) => ({
       namespace: at % 3 === 2 ? "shop" : "default",
       functions: [`s${at}::a`, `s${at}::b`],
@@ -62,7 +62,7 @@ export class RollingFleet {
   async roll(steps: number): Promise<void> {
     const names = Object.keys(this.#steps);
     for (let step = 0; step < steps; step++) {
-      const name = names[Math.floor(this.#random() * names.length)] ?? "cut";
+      const name = names[Math.floor(this.#random.next() * names.length)] ?? "cut";
       this.taken.set(name, (this.taken.get(name) ?? 0) + 1);
       const touched = await this.#steps[name]?.(this.#pick());
       await this.#agree(`step ${step}, ${name}`, [...(touched ?? []), this.#pick()]);
@@ -81,7 +81,7 @@ export class RollingFleet {
   async #cut(whom: number[]): Promise<number[]> {
     const before = whom.map((at) => this.#at(at));
     const cuts = before.map((one) => one.leave("terminate"));
-    if (this.#random() < 0.5) await Promise.all([...cuts, ...before.map((one) => this.#noticed(one))]);
+    if (this.#random.next() < 0.5) await Promise.all([...cuts, ...before.map((one) => this.#noticed(one))]);
     await Promise.all(whom.map(async (at) => this.#living.splice(at, 1, await this.#at(at).comeBack())));
     await Promise.all([...cuts, ...before.map((one) => this.#noticed(one))]);
     return whom;
@@ -100,7 +100,7 @@ export class RollingFleet {
     const before = whom.map((at) => this.#at(at));
     const fresh = await Promise.all(whom.map((at) => this.#made(at).start()));
     await Promise.all(fresh.map((one) => one.settle()));
-    const how = this.#random() < 0.5 ? "close" : "terminate";
+    const how = this.#random.next() < 0.5 ? "close" : "terminate";
     const gone = before.map((one) => one.leave(how));
     const during = this.#callsDuring(whom);
     await Promise.all([...gone, ...before.map((one) => this.#noticed(one))]);
@@ -132,7 +132,7 @@ export class RollingFleet {
         functionId,
       };
     });
-    const Kind = this.#random() < 0.5 ? JsonInstance : MsgpackInstance;
+    const Kind = this.#random.next() < 0.5 ? JsonInstance : MsgpackInstance;
     return new Kind(`s${at}-${generation}`, this.#port, service, wanted);
   }
 
@@ -207,7 +207,7 @@ export class RollingFleet {
   }
 
   #pick(): number {
-    return Math.floor(this.#random() * SERVICES);
+    return this.#random.below(SERVICES);
   }
 
   #noticed({ id, name }: Instance): Promise<true> {

@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bucketEndMs, DURATION_BUCKETS, Durations, quantileMs } from "../../src/router/durations.js";
-import { seededRandom } from "../support/seeded.js";
+import { Random } from "../support/random.js";
 
 test("a duration lies in the bucket that ends above it, a quarter above at most", () => {
-  const random = seededRandom(11);
+  const random = new Random(11);
   for (let round = 0; round < 20_000; round++) {
-    const elapsedMs = 2 ** (random() * 30) / 1000;
+    const elapsedMs = 2 ** (random.next() * 30) / 1000;
     const durations = new Durations();
     durations.add(elapsedMs);
     const bucket = durations.counts.indexOf(1);

@@ -5,9 +5,9 @@ import { FEED_CHANGES_MAX } from "../../src/protocol/limits.js";
 import { type Change, ChangeLog } from "../../src/registry/change-log.js";
 import type { RegistryUpdate } from "../../src/worker/index.js";
 import { CuttableProxy } from "../support/cuttable-proxy.js";
+import { until } from "../support/eventually.js";
 import type { MsgpackPeer } from "../support/msgpack-peer.js";
 import { testEngine } from "../support/test-engine.js";
-import { until } from "../support/until.js";
 import { SOON, workerFor } from "../worker/support.js";
 
 interface Watching {

@@ -1,4 +1,5 @@
-// Waiting for a value that appears in its time: polled, with a deadline, and a sentence about what was missed.
+// Waiting for a value or a condition that comes in its time: polled, with a deadline, and a sentence about what was missed. What tests do
+// instead of sleeping for luck.
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** What `look` gives once that is neither undefined nor false; rejects with `what` after `boundMs`. */
@@ -13,4 +14,9 @@ export async function eventually<T>(
     if (Date.now() > deadline) throw new Error(`not within ${boundMs} ms: ${what}`);
     await sleep(5);
   }
+}
+
+/** As {@link eventually}, where the condition says itself what is waited for. */
+export async function until(condition: () => boolean, boundMs?: number): Promise<void> {
+  await eventually(String(condition), condition, boundMs);
 }

@@ -9,7 +9,7 @@ import { WebSocket as NodeWebSocket } from "ws";
 import { workerOptions } from "../../src/worker/connect.js";
 import { openSocket } from "../../src/worker/socket-browser.js";
 import { Worker } from "../../src/worker/worker.js";
-import { until } from "../support/until.js";
+import { until } from "../support/eventually.js";
 import { engineFor } from "./support.js";
 
 const ENTRY = fileURLToPath(new URL("../../src/worker/index.js", import.meta.url));

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CallError, CancelledError, PayloadError, TimeoutError } from "../../src/worker/index.js";
-import { until } from "../support/until.js";
+import { until } from "../support/eventually.js";
 import { engineFor, eventLog, workerFor } from "./support.js";
 
 test("call() resolves with what the handler returned, plain or promised", async (t) => {

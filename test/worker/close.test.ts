@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { until } from "../support/until.js";
+import { until } from "../support/eventually.js";
 import { engineFor, workerFor } from "./support.js";
 
 test("close() takes the functions away, lets the handler finish, delivers its answer, closes with 1000", async (t) => {

@@ -5,10 +5,9 @@ import { type Engine, startEngine } from "../../src/engine.js";
 import { createLogger } from "../../src/log.js";
 import { type CallError, connect, type Worker } from "../../src/worker/index.js";
 import { Backoff, spreadMsOf } from "../../src/worker/reconnect.js";
-import { eventually } from "../support/eventually.js";
+import { eventually, until } from "../support/eventually.js";
 import { MsgpackPeer } from "../support/msgpack-peer.js";
 import { pack } from "../support/scripted-engine.js";
-import { until } from "../support/until.js";
 import { engineFor, eventLog, SOON, workerFor } from "./support.js";
 
 interface Running {

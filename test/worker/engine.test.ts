@@ -7,7 +7,7 @@ import { z } from "zod";
 import { type Engine, startEngine } from "../../src/engine.js";
 import { createLogger } from "../../src/log.js";
 import type { CallError } from "../../src/worker/index.js";
-import { until } from "../support/until.js";
+import { until } from "../support/eventually.js";
 import { eventLog, SOON, workerFor } from "./support.js";
 
 interface Running {

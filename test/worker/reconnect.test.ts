@@ -5,8 +5,8 @@ import { createServer } from "node:net";
 import { test } from "node:test";
 import { ConnectError, ConnectionLostError, connect, type WorkerError } from "../../src/worker/index.js";
 import { Backoff } from "../../src/worker/reconnect.js";
+import { until } from "../support/eventually.js";
 import { pack, ScriptedEngine } from "../support/scripted-engine.js";
-import { until } from "../support/until.js";
 import { engineFor, eventLog, SOON, workerFor } from "./support.js";
 
 test("Backoff.next() is uniform below a bound that doubles up to its cap", () => {

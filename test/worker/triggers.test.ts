@@ -5,8 +5,8 @@ import { type TestContext, test } from "node:test";
 import { CallError, type ProvidedTrigger, type Worker } from "../../src/worker/index.js";
 import { iiiFor } from "../sdk/iii.js";
 import { CuttableProxy } from "../support/cuttable-proxy.js";
+import { until } from "../support/eventually.js";
 import { type RunningEngine, runEngine } from "../support/running-engine.js";
-import { until } from "../support/until.js";
 import { eventLog, SOON, workerFor } from "./support.js";
 
 /** A provider of `mail`: keeps what it has, in the order told; refuses the path "taken". */
