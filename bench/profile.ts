@@ -22,7 +22,7 @@ export interface SelfTime {
 const IDLE = "(idle)";
 
 /** Functions by self time, the costliest first; waiting for sockets does not count. */
-export function selfTimes(profile: Profile): SelfTime[] {
+function selfTimes(profile: Profile): SelfTime[] {
   const names = new Map(profile.nodes.map(({ id, callFrame }) => [id, nameOf(callFrame)]));
   const us = new Map<string, number>();
   for (const [index, id] of profile.samples.entries()) {

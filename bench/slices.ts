@@ -247,7 +247,7 @@ function rowOf({ turn, values, others }: Samples, all: Samples[], units: Units):
 }
 
 /** The median of the ratios slice by slice; controls that did not run are left out. */
-export function ratiosOf(
+function ratiosOf(
   against: Record<string, number | undefined>,
   own: number[],
   slicesOf: (control: string) => number[] | undefined,

@@ -71,7 +71,7 @@ async function makeVerify({
 }
 
 /** Every claim of a rule is in the token: equal, or one of the token's list, or one of the words of its text (as in `scope`). */
-export function claimsAgree(claims: Readonly<Record<string, unknown>>, payload: JWTPayload): boolean {
+function claimsAgree(claims: Readonly<Record<string, unknown>>, payload: JWTPayload): boolean {
   return Object.entries(claims).every(([name, wanted]) => {
     if (!Object.hasOwn(payload, name)) return false;
     const found = payload[name];

@@ -16,7 +16,7 @@ import type { TriggersOfWorker } from "./triggers-of-worker.js";
 const LIST = "engine::workers::list";
 const INFO = "engine::workers::info";
 /** The name under which the engine's own functions are listed, as SDKs and consoles know it. */
-export const ENGINE_WORKER = "iii-engine-functions";
+const ENGINE_WORKER = "iii-engine-functions";
 
 /** WorkerSummary: every key always present. */
 interface WorkerSummary {

@@ -50,7 +50,7 @@ export const BROKEN: Ending = {
   code: ErrorCode.StreamBroken,
   message: "The other end's connection ended before the stream did",
 };
-export const EXPIRED: Ending = {
+const EXPIRED: Ending = {
   code: ErrorCode.ChannelExpired,
   message: "An end of the channel was not taken in time",
 };

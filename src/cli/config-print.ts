@@ -20,7 +20,7 @@ const SECRET_NAME = /secret|token|passw|passphrase|credential|private|api_?key|_
 const HIDDEN = "(hidden)";
 
 /** Values under telling names, and passwords inside URLs, are replaced. */
-export function withoutSecrets(value: unknown, name = ""): unknown {
+function withoutSecrets(value: unknown, name = ""): unknown {
   if (typeof value === "string") return hide(value, name);
   if (Array.isArray(value)) return value.map((item) => withoutSecrets(item, name));
   if (typeof value !== "object" || value === null)

@@ -198,7 +198,7 @@ function securityOf({ security }: HttpFunctionsConfig): HttpSecurity {
 }
 
 /** What workers on this machine are told: the first listener, by an address that can be connected to. */
-export function urlOf({ host, port, tls = false }: { host: string; port: number; tls?: boolean }): string {
+function urlOf({ host, port, tls = false }: { host: string; port: number; tls?: boolean }): string {
   const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
   return `${tls ? "wss" : "ws"}://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
 }

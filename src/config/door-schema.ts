@@ -5,7 +5,7 @@ import { z } from "./zod.js";
 
 const file = (about: string) => z.string().min(1).describe(`${about} Relative to this configuration file.`);
 
-export const CLIENT_CERTIFICATE = ["none", "optional", "required"] as const;
+const CLIENT_CERTIFICATE = ["none", "optional", "required"] as const;
 
 export const tlsSchema = z
   .strictObject({

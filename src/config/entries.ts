@@ -78,7 +78,7 @@ export interface Classified {
 }
 
 /** Variables every process receives unless `inherit_env` says otherwise: what programs need to find their way, no secret. */
-export const SAFE_ENV = [
+const SAFE_ENV = [
   "PATH",
   "HOME",
   "USER",
@@ -91,7 +91,7 @@ export const SAFE_ENV = [
   "LC_ALL",
 ] as const;
 /** Set by the supervisor for every process; an entry may not set them. */
-export const RESERVED_ENV = [
+const RESERVED_ENV = [
   "III_URL",
   "III_NAMESPACE",
   "III_WORKER_NAME",

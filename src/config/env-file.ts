@@ -17,7 +17,7 @@ export function readEnvFile(path: string): Record<string, string> | string {
   return parseEnv(text, path);
 }
 
-export function parseEnv(text: string, path: string): Record<string, string> | string {
+function parseEnv(text: string, path: string): Record<string, string> | string {
   const variables: Record<string, string> = {};
   for (const [index, line] of text.split(/\r?\n/).entries()) {
     if (/^\s*(?:#.*)?$/.test(line)) continue;

@@ -73,7 +73,7 @@ function setExpanded(node: YamlNode, text: string, isLone: boolean): void {
 }
 
 /** The number or truth value that is written exactly so; `007`, `1e5` and digits beyond what a number holds stay text. */
-export function resolvePlain(text: string): number | boolean | undefined {
+function resolvePlain(text: string): number | boolean | undefined {
   if (text === "true" || text === "false") return text === "true";
   const number = text.trim() === text && text !== "" ? Number(text) : Number.NaN;
   return String(number) === text && Number.isFinite(number) ? number : undefined;

@@ -66,11 +66,7 @@ async function checkPort(open: OpenConfig, spec: WorkerSpec, freed: ReadonlySet<
 }
 
 /** Whether the program can be run, as execvp would look for it. */
-export function findProgram(
-  program: string,
-  cwd: string,
-  searchPath: string,
-): "found" | "locked" | "missing" {
+function findProgram(program: string, cwd: string, searchPath: string): "found" | "locked" | "missing" {
   const candidates = program.includes("/")
     ? [resolve(cwd, program)]
     : searchPath

@@ -56,7 +56,7 @@ const server = z
   .prefault({})
   .describe("The engine's own listener, and how connections and the shutdown are bounded.");
 
-export const SHARE = ["least_outstanding", "round_robin", "hash"] as const;
+const SHARE = ["least_outstanding", "round_robin", "hash"] as const;
 
 /** `which`: whose calls; `who` executes them. */
 const concurrency = (which: string, who: string) => ({
@@ -148,7 +148,7 @@ const dependsOn = z
     "Workers that come first: a list of names (each must be ready), or a mapping name: started | ready | completed.",
   );
 
-export const RESTART_POLICIES = ["always", "on-failure", "never"] as const;
+const RESTART_POLICIES = ["always", "on-failure", "never"] as const;
 const exitCodes = (about: string) => z.array(int(0, 255, "Exit code.")).describe(about);
 const restartDetails = z.strictObject({
   policy: z.enum(RESTART_POLICIES).default("always").describe("When a process that ended is started again."),

@@ -13,9 +13,7 @@ import { OfferLists } from "./offer-lists.js";
 import { OfferState, Offers, OfferWord } from "./offers.js";
 import { type FunctionRule, headOf, matches, SHARE_NAMES, Share } from "./share.js";
 import { SharedOwners } from "./shared-owners.js";
-import { type Handle, Slots } from "./slots.js";
-
-export type FunctionHandle = Handle<"function">;
+import { Slots } from "./slots.js";
 
 /** `Served`: by another offer, or with another card. */
 export const FunctionChange = { Added: 0, Served: 1, Removed: 2 } as const;

@@ -16,7 +16,7 @@ import { REGISTRY_BYTES_MAX } from "../protocol/limits.js";
 import { ByteStore } from "./byte-store.js";
 import { Slots } from "./slots.js";
 
-export const OFFER_WORDS = 12;
+const OFFER_WORDS = 12;
 export const OfferWord = {
   function: 0,
   connection: 1,

@@ -22,7 +22,7 @@ export interface TriggerTypeRow {
   description: string;
 }
 
-export const STATE_NAMES = {
+const STATE_NAMES = {
   [TriggerState.Active]: "active",
   [TriggerState.Parked]: "parked",
   [TriggerState.Rejected]: "rejected",

@@ -135,7 +135,7 @@ export function pauseAfter(bytes: number): number {
 }
 
 /** The event of these rows, never longer than SNAPSHOT_BYTES_MAX. */
-export function snapshotBytes(rows: readonly FunctionRow[]): { bytes: Uint8Array; isAbridged: boolean } {
+function snapshotBytes(rows: readonly FunctionRow[]): { bytes: Uint8Array; isAbridged: boolean } {
   const whole = jsonBytes(`${HEAD}${rows.map(summaryText).join(",")}]}`);
   if (whole.length <= SNAPSHOT_BYTES_MAX) return { bytes: whole, isAbridged: false };
   return { bytes: abridged(rows), isAbridged: true };

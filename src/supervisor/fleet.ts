@@ -331,11 +331,11 @@ export class Fleet {
 }
 
 /** `name` alone, or name#0 … name#n-1 for several. */
-export function unitNames({ name, replicas }: Pick<WorkerSpec, "name" | "replicas">): string[] {
+function unitNames({ name, replicas }: Pick<WorkerSpec, "name" | "replicas">): string[] {
   return replicas === 1 ? [name] : Array.from({ length: replicas }, (_, index) => `${name}#${index}`);
 }
 
-export class UnknownWorkerError extends Error {
+class UnknownWorkerError extends Error {
   readonly code = "W110";
 
   constructor(name: string, known: readonly string[]) {

@@ -13,7 +13,7 @@ import {
   signalProcess,
 } from "./process-table.js";
 
-export const MARK_NAME = "III_SUPERVISION";
+const MARK_NAME = "III_SUPERVISION";
 const GATHER_MS = 20;
 const POLL_MS = 50;
 
@@ -49,7 +49,7 @@ export interface Launched extends ProcessIdentity {
 }
 
 /** What still runs of a launch. Whoever is older than its leader cannot be its child. */
-export async function leftoversOf(launched: Launched): Promise<ProcessEntry[]> {
+async function leftoversOf(launched: Launched): Promise<ProcessEntry[]> {
   const processes = await processesSoon();
   if (process.platform !== "linux") return processes.filter(({ group }) => group === launched.pid);
   const sinceTicks = Number(launched.startTime);

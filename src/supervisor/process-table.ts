@@ -58,11 +58,6 @@ function hasVariable(pid: number, start: string): boolean {
   return `\0${readOrEmpty(`/proc/${pid}/environ`)}`.includes(`\0${start}`);
 }
 
-/** Resident memory of a process group, in bytes. Shared pages count once for each process. */
-export function groupResidentBytes(group: number): number {
-  return listProcesses().reduce((sum, entry) => (entry.group === group ? sum + entry.residentBytes : sum), 0);
-}
-
 /** Sends a signal to exactly this process; false when it is gone. */
 export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals): boolean {
   return isRunning(identity) && send(identity.pid, signal);

@@ -39,7 +39,7 @@ import { Waiting } from "./waiting.js";
 export { ListenError } from "./listening.js";
 
 /** The sub-protocol by which a connection asks for msgpack; PROTOCOL.md, "Connecting". */
-export const MSGPACK_PROTOCOL = "tercet.msgpack.v1";
+const MSGPACK_PROTOCOL = "tercet.msgpack.v1";
 
 /** What stands behind the transport, one per wire. `frame` is the socket's memory: valid, and free to be written to, until the call returns. */
 export interface Door {

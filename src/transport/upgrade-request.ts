@@ -34,7 +34,7 @@ function isAscii(text: string): boolean {
 }
 
 /** The pairs of a query string, undecoded. */
-export function readQuery(query: string): Record<string, string[]> {
+function readQuery(query: string): Record<string, string[]> {
   const params: Record<string, string[]> = Object.create(null);
   for (const pair of query.split("&")) {
     if (pair === "") continue;

@@ -37,7 +37,7 @@ export interface JsonSchema {
 /** Makes a JSON Schema of a Standard Schema that cannot do so by itself. */
 export type ToJsonSchema = (schema: StandardSchema, side: "input" | "output") => Record<string, unknown>;
 
-export function isStandardSchema(schema: object): schema is StandardSchema {
+function isStandardSchema(schema: object): schema is StandardSchema {
   return "~standard" in schema && typeof schema["~standard"] === "object";
 }
 

@@ -54,7 +54,7 @@ export function upgradeHead(path = "/", extra: Readonly<Record<string, string>> 
   return `GET ${path} HTTP/1.1\r\n${headLines(headers)}\r\n`;
 }
 
-export function headLines(headers: Readonly<Record<string, string>>): string {
+function headLines(headers: Readonly<Record<string, string>>): string {
   return Object.entries(headers)
     .map(([name, value]) => `${name}: ${value}\r\n`)
     .join("");

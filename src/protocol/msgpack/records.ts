@@ -56,7 +56,6 @@ export const NIL = 0xc0;
 /** Offsets of the fields (their bytes, behind the type byte) in the canonical forms. */
 export const CallOffset = { call: 3, function: 8, timeoutMs: 13, caller: 18, context: 22 } as const;
 export const AnswerOffset = { call: 3, length: 8, payload: 12 } as const;
-export const CastOffset = { function: 3, mode: 8, caller: 13, context: 17 } as const;
 export const CALL_HEAD = 0x97;
 export const ANSWER_HEAD = 0x93;
 export const CANCEL_HEAD = 0x92;

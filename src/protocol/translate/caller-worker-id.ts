@@ -6,7 +6,7 @@
 import type { ByteSink } from "../bytes.js";
 
 /** Characters of the id, a UUID. */
-export const CALLER_WORKER_ID_BYTES = 36;
+const CALLER_WORKER_ID_BYTES = 36;
 
 const KEY = Uint8Array.from("_caller_worker_id", (character) => character.charCodeAt(0));
 const QUOTE = 0x22;
