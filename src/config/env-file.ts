@@ -2,19 +2,19 @@
 //
 // One variable a line; blank lines and lines that begin with # are skipped; `export ` in front is allowed; a value
 // may stand in single or double quotes, which are taken off. No expansion: what stands there is the value.
-import { readFileSync } from "node:fs";
+import { readBounded } from "./bounded-file.js";
 import { LIMITS } from "./limits.js";
 
 /** The variables of the file, or a sentence about why it cannot be used. */
 export function readEnvFile(path: string): Record<string, string> | string {
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = readFileSync(path, "utf8");
+    bytes = readBounded(path, LIMITS.envFileBytesMax);
   } catch (error) {
     return `cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`;
   }
-  if (text.length > LIMITS.envFileBytesMax) return `${path} is longer than ${LIMITS.envFileBytesMax} bytes`;
-  return parseEnv(text, path);
+  if (bytes.length > LIMITS.envFileBytesMax) return `${path} is longer than ${LIMITS.envFileBytesMax} bytes`;
+  return parseEnv(bytes.toString("utf8"), path);
 }
 
 function parseEnv(text: string, path: string): Record<string, string> | string {

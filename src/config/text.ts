@@ -1,5 +1,6 @@
 // The bytes of a configuration file as text: a readable UTF-8 file of moderate size, or a sentence about what it is instead.
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
+import { readBounded } from "./bounded-file.js";
 import { LIMITS } from "./limits.js";
 import { ConfigError } from "./problem.js";
 
@@ -12,9 +13,12 @@ export function readConfigText(path: string): string {
     const stat = statSync(path);
     if (stat.isDirectory())
       throw refuse("this is a directory", "name the file, for example with --config DIRECTORY/config.yaml");
-    if (stat.size > LIMITS.fileBytesMax)
-      throw refuse(`the file has ${stat.size} bytes`, `at most ${LIMITS.fileBytesMax} are read`);
-    bytes = readFileSync(path);
+    bytes = readBounded(path, LIMITS.fileBytesMax);
+    if (bytes.length > LIMITS.fileBytesMax)
+      throw refuse(
+        stat.isFile() ? `the file has ${stat.size} bytes` : "this is no file that ends",
+        `at most ${LIMITS.fileBytesMax} bytes are read`,
+      );
   } catch (error) {
     if (error instanceof ConfigError || !isSystemError(error)) throw error;
     const isMissing = error.code === "ENOENT";

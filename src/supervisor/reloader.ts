@@ -4,8 +4,9 @@
 // time; what is asked meanwhile makes one more. An invalid file is reported; what it does to the engine is the engine's
 // decision (reload.on_invalid).
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readBounded } from "../config/bounded-file.js";
 import { type ConfigDiff, diffConfig, isEmptyDiff } from "../config/diff.js";
+import { LIMITS } from "../config/limits.js";
 import { type Config, type OpenConfig, openConfig, openText } from "../config/load.js";
 import { checkMachine } from "../config/machine.js";
 import { ConfigError } from "../config/problem.js";
@@ -149,11 +150,11 @@ export class Reloader {
     }
   }
 
-  /** Of the file's bytes; undefined when it cannot be read, which a load then explains. */
+  /** Of the file's bytes, as far as they are read; undefined when it cannot be read, which a load then explains. */
   #digestNow(): string | undefined {
     try {
       return createHash("sha256")
-        .update(readFileSync(this.#config.file ?? ""))
+        .update(readBounded(this.#config.file ?? "", LIMITS.fileBytesMax))
         .digest("hex");
     } catch (error) {
       if (error instanceof Error && "code" in error) return undefined;

@@ -42,7 +42,7 @@ export function workerOptions(options: ConnectOptions): WorkerOptions {
 /** What nobody listens to must still be seen, where it is a problem that will not heal by itself. */
 function warn(event: WorkerEvent): void {
   if (event.type === "refused")
-    console.warn(`tercet: refused ${event.functions.join(", ")} (${event.code}): ${event.message}`);
+    console.warn(`tercet: refused${functionList(event.functions)} (${event.code}): ${event.message}`);
   if (event.type === "trigger_state" && event.error !== undefined)
     console.warn(
       `tercet: trigger ${event.trigger} ${event.state} (${event.error.code}): ${event.error.message}`,
@@ -53,4 +53,8 @@ function warn(event: WorkerEvent): void {
   if (event.type === "drain" && event.functions === undefined)
     console.warn("tercet: drained by an operator: finishing what is running, and closing");
   if (event.type === "closed") console.warn(`tercet: closed for good (${event.code}): ${event.reason}`);
+}
+
+function functionList(functions: readonly string[]): string {
+  return functions.length === 0 ? "" : ` ${functions.join(", ")}`;
 }
