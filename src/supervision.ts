@@ -2,9 +2,9 @@
 //
 // Also keeps the state of the configuration (in force, refused, waiting for a restart) for /healthz and `tercet status`.
 import { checkMayControl, isLoopback } from "./access/controller.js";
+import { optionalWhole } from "./builtin/builtin.js";
 import type { Config } from "./config/load.js";
 import type { Engine } from "./engine.js";
-import { CodedError, ErrorCode } from "./protocol/error.js";
 import { DRAIN_MS_MAX } from "./protocol/limits.js";
 import { OfferState, OfferWord } from "./registry/offers.js";
 import type { Worker } from "./registry/workers.js";
@@ -276,16 +276,10 @@ function controlFunctions({
   };
 }
 
+/** Undefined where none is asked for, also by an input that is no object. */
 function drainMsOf(input: unknown): number | undefined {
-  const asked =
-    typeof input === "object" && input !== null && "timeout_ms" in input ? input.timeout_ms : null;
-  if (asked === null || asked === undefined) return undefined;
-  if (typeof asked === "number" && Number.isInteger(asked) && asked >= 0 && asked <= DRAIN_MS_MAX)
-    return asked;
-  throw new CodedError(
-    ErrorCode.DeserializationError,
-    `Failed to deserialize input for engine::drain: timeout_ms must be a whole number from 0 to ${DRAIN_MS_MAX}`,
-  );
+  const fields = typeof input === "object" && input !== null ? { ...input } : {};
+  return optionalWhole("engine::drain", fields, "timeout_ms", DRAIN_MS_MAX);
 }
 
 /** A whole file as text, which the engine then need not read: it opens no path that a peer names. */

@@ -75,6 +75,22 @@ export function optionalStrings(
   });
 }
 
+/** An optional whole number of the input from 0 to `max`: absent and null are the same. */
+export function optionalWhole(
+  id: string,
+  input: Readonly<Record<string, unknown>>,
+  key: string,
+  max: number,
+): number | undefined {
+  const value = input[key];
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= max) return value;
+  throw new CodedError(
+    ErrorCode.DeserializationError,
+    `Failed to deserialize input for ${id}: ${key} must be a whole number from 0 to ${max}`,
+  );
+}
+
 function wrongType(id: string, key: string, wanted: string, found: unknown): CodedError {
   return new CodedError(
     ErrorCode.DeserializationError,

@@ -7,7 +7,7 @@ import { DRAIN_MS_DEFAULT, DRAIN_MS_MAX } from "../protocol/limits.js";
 import type { Functions } from "../registry/functions.js";
 import type { Worker, Workers } from "../registry/workers.js";
 import type { Drained, Drains } from "../router/drains.js";
-import { type Builtin, objectInput, optionalString, requiredString } from "./builtin.js";
+import { type Builtin, objectInput, optionalString, optionalWhole, requiredString } from "./builtin.js";
 import { findWorker } from "./list-workers.js";
 
 const ID = "engine::workers::drain";
@@ -52,7 +52,7 @@ export function drainWorker(workers: Workers, functions: Functions, drains: Drai
       const namespace = optionalString(ID, fields, "namespace");
       const worker = byId !== undefined && isSeen(byId) ? byId : findWorker(workers, name, namespace, isSeen);
       const functionId = optionalString(ID, fields, "function_id");
-      const boundMs = readBound(fields["timeout_ms"]);
+      const boundMs = optionalWhole(ID, fields, "timeout_ms", DRAIN_MS_MAX) ?? DRAIN_MS_DEFAULT;
       const drained =
         functionId === undefined
           ? await drains.leave(worker, boundMs, caller === worker ? 1 : 0)
@@ -75,15 +75,5 @@ function offered(functions: Functions, worker: Worker, id: string): number {
   throw new CodedError(
     ErrorCode.NotFound,
     `Worker ${worker.name ?? worker.id} offers no function ${id} in namespace ${worker.namespace.name}`,
-  );
-}
-
-function readBound(value: unknown): number {
-  if (value === undefined || value === null) return DRAIN_MS_DEFAULT;
-  if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= DRAIN_MS_MAX)
-    return value;
-  throw new CodedError(
-    ErrorCode.DeserializationError,
-    `Failed to deserialize input for ${ID}: timeout_ms must be a whole number from 0 to ${DRAIN_MS_MAX}`,
   );
 }

@@ -1,11 +1,12 @@
 // `tercet drain`: a worker, one function of it, or the whole engine gets no more calls, finishes those it has, and leaves.
+
+import { DRAIN_MS_DEFAULT } from "../protocol/limits.js";
 import { milliseconds } from "./arguments.js";
 import { type Command, ENGINE_URL_OPTIONS, type Io, type Line, UsageError } from "./command.js";
 import { type Asker, withEngine } from "./engine-client.js";
 import { ExitCode } from "./exit-codes.js";
 import { number, type Row, rowOf, text } from "./replies.js";
 
-const DRAIN_MS = 20_000;
 /** How much longer than the drain its answer may take. */
 const MARGIN_MS = 10_000;
 
@@ -28,8 +29,7 @@ export const command: Command = {
       type: "string",
       short: "t",
       value: "MS",
-      about:
-        "How long calls in flight may take, in milliseconds; default 20000, of the engine server.drain_ms.",
+      about: `How long calls in flight may take, in milliseconds; default ${DRAIN_MS_DEFAULT}, of the engine server.drain_ms.`,
     },
   },
   run: async (line, io) => {
@@ -48,7 +48,7 @@ export const command: Command = {
 async function drainWorker(engine: Asker, target: string, line: Line, io: Io): Promise<ExitCode> {
   const slash = target.indexOf("/");
   const name = slash === -1 ? target : target.slice(0, slash);
-  const boundMs = milliseconds(line, "timeout", DRAIN_MS);
+  const boundMs = milliseconds(line, "timeout", DRAIN_MS_DEFAULT);
   const body = {
     name,
     namespace: line.text("namespace") ?? null,
@@ -72,7 +72,7 @@ function workerText(reply: Row, isFunction: boolean): string {
 
 async function drainEngine(engine: Asker, line: Line, io: Io): Promise<ExitCode> {
   const written = line.text("timeout");
-  const body = written === undefined ? {} : { timeout_ms: milliseconds(line, "timeout", DRAIN_MS) };
+  const body = written === undefined ? {} : { timeout_ms: milliseconds(line, "timeout", DRAIN_MS_DEFAULT) };
   const reply = rowOf(await engine.call("engine::drain", body));
   const open = text(reply, "calls_open", "0");
   io.out(

@@ -331,7 +331,10 @@ describe("loadConfig() refuses", () => {
     assert.match(fileProblem("latin.yaml", Buffer.from([0x61, 0x3a, 0xe9, 0x0a])).message, /UTF-8/);
     assert.match(fileProblem("big.yaml", `# ${"x".repeat(10 << 20)}\n`).message, /10485763 bytes/);
     assert.match(loadProblem("/dev/zero").message, /no file that ends/);
-    assert.match(only("workers: [{ name: a, command: [x], env_file: /dev/zero }]").message, /longer than 1048576 bytes/);
+    assert.match(
+      only("workers: [{ name: a, command: [x], env_file: /dev/zero }]").message,
+      /longer than 1048576 bytes/,
+    );
   });
 });
 

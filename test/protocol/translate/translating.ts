@@ -5,6 +5,8 @@ import { jsonToMsgpack } from "../../../src/protocol/translate/json-to-msgpack.j
 import { msgpackToJson } from "../../../src/protocol/translate/msgpack-to-json.js";
 import { lastRefusal, REFUSED_CODE, TranslateStatus } from "../../../src/protocol/translate/status.js";
 
+export { seededRandom as seeded } from "../../support/random.js";
+
 const target = new ByteSink(1 << 24, 16);
 
 /** The bytes of a hex text; spaces and dashes are for the eye. */
@@ -47,14 +49,4 @@ export function packedHex(json: string | Uint8Array, options: Options = {}): str
 export function json(msgpack: Uint8Array | string, options: Options = {}): string {
   const result = translate(msgpackToJson, typeof msgpack === "string" ? bytes(msgpack) : msgpack, options);
   return typeof result === "string" ? result : Buffer.from(result).toString();
-}
-
-/** A seeded generator of numbers from 0 to 1 (mulberry32). */
-export function seeded(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000;
-  };
 }
