@@ -3,6 +3,7 @@
 // One line per event: JSON where a program reads, words and colours where a person does (a terminal). Lines are
 // gathered and written without blocking the thread that routes calls; `flush` writes what is left before an exit.
 // A level can be changed while running and reaches every child logger.
+import { writeSync } from "node:fs";
 import pino from "pino";
 
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
@@ -73,7 +74,27 @@ export function createLogger(options: LoggerOptions = {}): Logger {
 const formatters = { level: (label: string) => ({ level: label }) };
 
 function standardOutput(isSync: boolean): LogDestination {
-  return pino.destination({ fd: 1, sync: isSync, maxLength: PENDING_BYTES_MAX });
+  const out = pino.destination({ fd: 1, sync: isSync, maxLength: PENDING_BYTES_MAX });
+  const flushSync = out.flushSync.bind(out);
+  let hasSaid = false;
+  out.on("error", (error: Error) => {
+    out.flushSync = () => undefined; // it would try for ever: an exit must not wait for room on a disk
+    if (!hasSaid) sayUnwritten(error);
+    hasSaid = true;
+  });
+  out.on("write", () => {
+    out.flushSync = flushSync;
+  });
+  return out;
+}
+
+/** A full disk must not end the engine: what cannot be written is kept up to the bound and tried again with the next line. Said once, beside the log. */
+function sayUnwritten(error: Error): void {
+  try {
+    writeSync(2, `tercet: the log cannot be written, going on without it: ${error.message}\n`);
+  } catch {
+    // standard error is on the same full disk, or nobody reads it: there is no place left to complain
+  }
 }
 
 function flushOf(out: LogDestination): void {
