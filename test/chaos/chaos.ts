@@ -1,140 +1,234 @@
-// Chaos: one engine, workers and callers of both wires in processes of their own, killed and started again at random, all the while under a steady load.
+// Chaos: an engine in a process, workers and callers of both wires in processes of their own, each on a line that cuts, delays and splits bytes or doubles and
+// reorders messages; they are killed, stopped, cut off, the clock jumps, descriptors run out, and the log's disk is full all the while. In rounds: faults for
+// some seconds, then calm, in which everything must come right again.
 //
-// Every caller that lives to the end tells how each of its calls ended; the engine's own counters tell for all. Run by chaos.test.ts for a few seconds, or
-// for as long as one likes:
-//
-//   npm run chaos -- --minutes 5 --seed 7
-import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
+//   npm run chaos -- --minutes 10 --seed 7
+import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
-import { type Engine, type EngineStats, startEngine } from "../../src/engine.js";
-import { createLogger } from "../../src/log.js";
+import {
+  eventually,
+  type LineOptions,
+  type Memory,
+  startTestEngine,
+  type TestEngine,
+} from "../../src/testing/index.js";
 import { Random } from "../support/random.js";
-import { leavesNothing } from "../support/test-engine.js";
 import type { Report } from "./accounts.js";
+import { Faults } from "./faults.js";
 import { RULES } from "./functions.js";
+import * as invariants from "./invariants.js";
+import { Actor, PARTS, type Part } from "./stage.js";
+
+export const FULL_DISK = "/dev/full";
+const DESCRIPTORS_MAX = 128;
+const CALM_MS = 20_000;
+
+/** What a test does to prove that a checker sees it. */
+export interface Sabotage {
+  /** Added to the lines of callers of messages. */
+  readonly callerLines?: Partial<LineOptions>;
+  /** Bytes that the engine's process leaks at each calm. */
+  readonly leakBytes?: number;
+  /** A worker that is believed to live. */
+  readonly ghost?: string;
+}
 
 export interface ChaosOptions {
-  seed: number;
-  forMs: number;
-  /** From one death to the next. */
-  deathEveryMs?: number;
+  readonly seed: number;
+  readonly forMs: number;
+  /** Of faults, between two calms. Default 8,000. */
+  readonly roundMs?: number;
+  /** From one fault to the next, on average. Default 120. */
+  readonly faultEveryMs?: number;
+  /** How long calm may take to come. Default 20,000. */
+  readonly calmMs?: number;
+  readonly sabotage?: Sabotage;
+  /** Told at each calm. */
+  readonly onCalm?: (sofar: ChaosResult) => void;
 }
 
 export interface ChaosResult {
-  deaths: number;
-  reports: Report[];
-  stats: EngineStats;
+  /** The engine's own figures. */
+  readonly opened: number;
+  readonly ended: number;
+  readonly answeredOnce: number;
+  /** Ends as callers that lived saw them, by code. */
+  readonly ends: Readonly<Record<string, number>>;
+  readonly faults: Readonly<Record<string, number>>;
+  readonly memory: readonly Memory[];
+  readonly calms: number;
+  readonly violations: readonly string[];
 }
 
-type Role = "worker" | "caller";
-
-interface Cast {
-  role: Role;
-  wire: "json" | "msgpack";
-  /** Lives to the end and reports. */
-  isSpared: boolean;
-  process: ChildProcess;
-}
-
-/** Who is on stage: a worker and a caller of each wire that may die, and callers that are spared to tell. */
-const STAGE: readonly [Role, "json" | "msgpack", boolean][] = [
-  ["worker", "json", false],
-  ["worker", "msgpack", false],
-  ["worker", "json", false],
-  ["worker", "msgpack", false],
-  ["caller", "json", false],
-  ["caller", "msgpack", false],
-  ["caller", "json", true],
-  ["caller", "msgpack", true],
-];
-
-/** Runs chaos and rejects when anything is left behind; what the callers tell is for the caller of this to judge. */
-export async function chaos({ seed, forMs, deathEveryMs = 250 }: ChaosOptions): Promise<ChaosResult> {
-  const random = new Random(seed);
-  const engine = await startEngine({
-    listeners: [{ host: "127.0.0.1", port: 0 }],
-    log: createLogger({ level: "silent" }),
+/** Runs chaos; everything that does not hold is among the violations. */
+export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
+  const hasFullDisk = existsSync(FULL_DISK);
+  if (!hasFullDisk) console.warn(`skipped: the full disk for logs (there is no ${FULL_DISK} here)`);
+  const engine = await startTestEngine({
     limits: { callTimeoutMs: 1_000 },
     functions: RULES,
+    fileDescriptorsMax: DESCRIPTORS_MAX,
+    ...(hasFullDisk ? { logTo: FULL_DISK, logLevel: "debug" as const } : {}),
   });
-  const builtins = engine.stats().functions;
-  const stage = STAGE.map(([role, wire, isSpared]) => enter(engine, random, role, wire, isSpared));
+  const run = new Run(engine, options, hasFullDisk);
   try {
-    const deaths = await play(engine, random, stage, forMs, deathEveryMs);
-    const reports = await Promise.all(
-      stage.filter((one) => one.role === "caller").map((one) => finish(one.process)),
-    );
-    for (const { process } of stage) process.kill("SIGKILL");
-    await leavesNothing(engine, builtins);
-    return { deaths, reports, stats: engine.stats() };
+    await run.play();
+    return run.result;
   } finally {
-    for (const { process } of stage) process.kill("SIGKILL");
+    run.close();
+    await engine.kill();
     await engine.close();
   }
 }
 
-function enter(
-  engine: Engine,
-  random: Random,
-  role: Role,
-  wire: "json" | "msgpack",
-  isSpared: boolean,
-): Cast {
-  const script = fileURLToPath(new URL(`./${role}.js`, import.meta.url));
-  const port = String(engine.listeners[0]?.port);
-  const process = fork(script, [wire, port, String(random.below(1_000_000))], {
-    stdio: ["ignore", "ignore", "inherit", "ipc"],
-  });
-  return { role, wire, isSpared, process };
-}
+class Run {
+  readonly #engine: TestEngine;
+  readonly #options: ChaosOptions;
+  readonly #random: Random;
+  readonly #hasFullDisk: boolean;
+  readonly #actors: Actor[] = [];
+  readonly #violations: string[] = [];
+  readonly #memory: Memory[] = [];
+  #faults: Faults | null = null;
+  #calms = 0;
+  #opened = 0;
+  #ended = 0;
 
-/** Kills one that is not spared, at random, and has another take its place; returns how often. */
-async function play(
-  engine: Engine,
-  random: Random,
-  stage: Cast[],
-  forMs: number,
-  deathEveryMs: number,
-): Promise<number> {
-  let deaths = 0;
-  for (const until = performance.now() + forMs; performance.now() < until; deaths++) {
-    await sleep(deathEveryMs / 2 + random.below(deathEveryMs));
-    const victim = random.pick(stage.filter((one) => !one.isSpared));
-    victim.process.kill("SIGKILL");
-    stage[stage.indexOf(victim)] = enter(engine, random, victim.role, victim.wire, false);
+  constructor(engine: TestEngine, options: ChaosOptions, hasFullDisk: boolean) {
+    this.#engine = engine;
+    this.#options = options;
+    this.#random = new Random(options.seed);
+    this.#hasFullDisk = hasFullDisk;
   }
-  return deaths;
-}
 
-async function finish(caller: ChildProcess): Promise<Report> {
-  const told = once(caller, "message");
-  caller.send("finish");
-  const [report] = await Promise.race([
-    told,
-    once(caller, "exit").then(() => {
-      throw new Error("a caller that was to report has died");
-    }),
-  ]);
-  return report as Report; // what caller.ts sends
-}
+  async play(): Promise<void> {
+    const { forMs, roundMs = 8_000 } = this.#options;
+    for (const part of PARTS) this.#actors.push(await this.#enter(part));
+    const faults = new Faults(this.#engine, this.#random, this.#actors, DESCRIPTORS_MAX);
+    this.#faults = faults;
+    for (const until = performance.now() + forMs; performance.now() < until; ) {
+      await this.#disturb(faults, Math.min(roundMs, until - performance.now()));
+      await this.#calm(faults);
+      this.#options.onCalm?.(this.result);
+      for (const actor of this.#actors) actor.disturb();
+    }
+    await this.#leave();
+  }
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: { minutes: { type: "string", default: "1" }, seed: { type: "string" } },
-  });
-  const seed = Number(values.seed ?? Date.now() % 1_000_000);
-  const forMs = Number(values.minutes) * 60_000;
-  if (!(forMs > 0) || !Number.isInteger(seed))
-    throw new Error("usage: npm run chaos -- --minutes N [--seed N]");
-  console.log(`chaos for ${values.minutes} minutes, seed ${seed}`);
-  const { deaths, reports, stats } = await chaos({ seed, forMs });
-  for (const { sent, open, ends, faults } of reports) console.log({ sent, open, ends, faults });
-  console.log({ deaths, opened: stats.callsOpened, ended: stats.callsEnded, open: stats.callsOpen });
-  const isSound = reports.every((report) => report.open === 0 && report.faults.length === 0);
-  process.exitCode = isSound ? 0 : 1;
-}
+  close(): void {
+    for (const actor of this.#actors) actor.kill();
+  }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await main();
+  get result(): ChaosResult {
+    const reports = this.#actors.flatMap(({ report }) => report ?? []);
+    const ends: Record<string, number> = {};
+    for (const report of reports)
+      for (const [code, count] of Object.entries(report.ends)) ends[code] = (ends[code] ?? 0) + count;
+    return {
+      opened: this.#opened,
+      ended: this.#ended,
+      answeredOnce: reports.reduce((sum, { sent, open, lost }) => sum + sent - open - lost, 0),
+      ends,
+      faults: this.#faultCounts(reports),
+      memory: this.#memory,
+      calms: this.#calms,
+      violations: this.#violations,
+    };
+  }
+
+  #enter(part: Part): Promise<Actor> {
+    const { callerLines } = this.#options.sabotage ?? {};
+    const spoil = part.role === "caller" && part.messages ? callerLines : undefined;
+    return Actor.enter(this.#engine, this.#random, part, spoil);
+  }
+
+  async #disturb(faults: Faults, forMs: number): Promise<void> {
+    const { faultEveryMs = 120 } = this.#options;
+    for (const until = performance.now() + forMs; performance.now() < until; ) {
+      await sleep(faultEveryMs / 2 + this.#random.below(faultEveryMs));
+      await faults.inject();
+    }
+  }
+
+  /** Everything goes on, callers make no calls: now every sentence must hold. */
+  async #calm(faults: Faults): Promise<void> {
+    await faults.settled();
+    for (const actor of this.#actors) actor.calm();
+    await this.#hold("registry", async () => invariants.registry(await this.#listed(), this.#living()));
+    const callers = this.#actors.filter(({ part }) => part.role === "caller");
+    const reports = await Promise.all(callers.map((caller) => caller.pause(this.#options.calmMs ?? CALM_MS)));
+    callers.forEach((caller, at) => {
+      this.#note(invariants.answers(caller.name, reports[at] as Report)); // one each
+    });
+    await this.#hold("calm", async () => invariants.calm(await this.#engine.stats()));
+    for (const { witness, connections, name, hasDied } of this.#actors) {
+      this.#note(
+        [...witness.faults, ...witness.unanswered(connections)].map((sentence) => `${name}: ${sentence}`),
+      );
+      if (hasDied) this.#note([`${name} has ended by itself`]);
+    }
+    await this.#weigh();
+    this.#calms++;
+  }
+
+  async #weigh(): Promise<void> {
+    const { leakBytes = 0 } = this.#options.sabotage ?? {};
+    if (leakBytes > 0 && this.#memory.length > 0) await this.#engine.leak(leakBytes);
+    const { callsOpened, callsEnded } = await this.#engine.stats();
+    [this.#opened, this.#ended] = [callsOpened, callsEnded];
+    this.#memory.push(await this.#engine.memory());
+  }
+
+  /** Everybody goes: nothing may be left, and memory is back. */
+  async #leave(): Promise<void> {
+    this.close();
+    await this.#hold("nothing is left", () => this.#engine.leftovers());
+    await this.#weigh();
+    const [base, last] = [this.#memory[0], this.#memory.at(-1)];
+    if (base !== undefined && last !== undefined) this.#note(invariants.memory(base, last));
+  }
+
+  /** Notes what `check` finds when it goes on finding it. */
+  async #hold(what: string, check: () => Promise<string[]>): Promise<void> {
+    let found: string[] = [];
+    const isHeld = async (): Promise<boolean> => {
+      found = await check();
+      return found.length === 0;
+    };
+    await eventually(what, isHeld, this.#options.calmMs ?? CALM_MS).catch(() => this.#note(found));
+  }
+
+  async #listed(): Promise<string[]> {
+    const { workers } = (await this.#engine.call("engine::workers::list", {})) as {
+      workers: { name: string }[];
+    }; // its response_format says so
+    return workers.map(({ name }) => name);
+  }
+
+  #living(): string[] {
+    const { ghost } = this.#options.sabotage ?? {};
+    const living = this.#actors.filter(({ isAlive }) => isAlive).map(({ name }) => name);
+    return ghost === undefined ? living : [...living, ghost];
+  }
+
+  #note(sentences: readonly string[]): void {
+    for (const sentence of sentences)
+      if (!this.#violations.includes(sentence)) this.#violations.push(sentence);
+  }
+
+  #faultCounts(reports: readonly Report[]): Record<string, number> {
+    const total = { cut: 0, delayed: 0, split: 0, duplicated: 0, reordered: 0 };
+    for (const { line } of this.#actors)
+      for (const key of Object.keys(total) as (keyof typeof total)[]) total[key] += line.counts[key];
+    return {
+      ...this.#faults?.counts,
+      "connections cut": total.cut,
+      "pieces delayed": total.delayed,
+      "pieces split": total.split,
+      "messages duplicated": total.duplicated,
+      "messages reordered": total.reordered,
+      "calls cut off": reports.reduce((sum, { lost }) => sum + lost, 0),
+      "log on a full disk": this.#hasFullDisk ? 1 : 0,
+    };
+  }
+}

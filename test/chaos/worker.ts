@@ -1,14 +1,14 @@
 // A worker under chaos, in a process of its own: answers most calls, and is late, doubled, wrong, broken or silent for the rest. It ends by being killed.
 //
-//   node worker.js json|msgpack PORT SEED
-import { JsonPeer } from "../support/json-peer.js";
-import { MsgpackPeer, pack, value } from "../support/msgpack-peer.js";
+//   node worker.js json|msgpack PORT NAME SEED
+import type { JsonFrame } from "../support/json-peer.js";
+import { pack, value } from "../support/msgpack-peer.js";
 import { Random } from "../support/random.js";
 import { canonicalAnswer } from "../support/wire.js";
+import { JsonActor, MsgpackActor } from "./actor-peer.js";
 import { OFFERED } from "./functions.js";
 
-const FOR_EVER_MS = 2 ** 31 - 1;
-const [wire, portText, seedText] = process.argv.slice(2);
+const [wire, portText, name = "", seedText] = process.argv.slice(2);
 const port = Number(portText);
 const random = new Random(Number(seedText));
 
@@ -26,47 +26,48 @@ function behave(say: () => void, fail: () => void, broken: () => void): void {
   // the rest is never answered
 }
 
-async function jsonWorker(): Promise<void> {
-  const peer = await JsonPeer.announced(port, { name: `json-${process.pid}`, pid: process.pid });
-  for (const id of OFFERED) peer.register(id);
-  for (;;) {
-    const frame = await peer.next("a call", FOR_EVER_MS);
-    if (frame.type !== "invokefunction") continue;
+const FAILED = { code: "invocation_failed", message: "as it happens" };
+
+function jsonWorker(): JsonActor {
+  const take = (frame: JsonFrame): void => {
+    if (frame.type !== "invokefunction") return;
     const { invocation_id, function_id } = frame;
-    const n = (frame.data as { n?: number } | null)?.n;
+    const answer = { type: "invocationresult", invocation_id, function_id };
+    const result = (frame.data as { n?: number } | null)?.n; // what caller.ts sends
     behave(
-      () => peer.answer(frame, n),
-      () =>
-        peer.send({
-          type: "invocationresult",
-          invocation_id,
-          function_id,
-          error: { code: "invocation_failed", message: "as it happens" },
-        }),
-      () =>
-        peer.sendText(
-          `{"type":"invocationresult","invocation_id":"${invocation_id}","function_id":"${function_id}","result":NaN}`,
-        ),
+      () => peer.send({ ...answer, result }),
+      () => peer.send({ ...answer, error: FAILED }),
+      () => peer.sendRaw(`${JSON.stringify(answer).slice(0, -1)},"result":NaN}`),
     );
-  }
+  };
+  const peer = new JsonActor(port, name, {
+    ready: () => {
+      for (const id of OFFERED) peer.send({ type: "registerfunction", id });
+    },
+    received: take,
+    lost: () => undefined,
+  });
+  return peer;
 }
 
-async function msgpackWorker(): Promise<void> {
-  const [peer] = await MsgpackPeer.offering(port, OFFERED, {
-    name: `msgpack-${process.pid}`,
-    pid: process.pid,
-  });
-  for (;;) {
-    const [kind, ticket, , , , , payload] = await peer.next("a call", FOR_EVER_MS);
-    if (kind !== 1) continue;
-    const n = (value(payload) as { n?: number } | null)?.n ?? null;
+function msgpackWorker(): MsgpackActor {
+  const take = ([kind, ticket, , , , , payload]: unknown[]): void => {
+    if (kind !== 1) return;
+    const n = (value(payload) as { n?: number } | null)?.n ?? null; // what caller.ts sends
     const call = ticket as number; // the engine sends canonical records
     behave(
-      () => peer.sendBytes(canonicalAnswer(2, call, pack(n))),
-      () => peer.send([3, call, pack({ code: "invocation_failed", message: "as it happens" })]),
+      () => peer.sendRaw(canonicalAnswer(2, call, pack(n))),
+      () => peer.send([3, call, pack(FAILED)]),
       () => peer.send([2, call, { not: "bin" }]),
     );
-  }
+  };
+  const peer = new MsgpackActor(port, name, {
+    ready: () => peer.send([18, 1, 0, OFFERED.map((id) => [id])]),
+    received: take,
+    lost: () => undefined,
+  });
+  return peer;
 }
 
-await (wire === "json" ? jsonWorker() : msgpackWorker());
+(wire === "json" ? jsonWorker() : msgpackWorker()).connect();
+process.on("disconnect", () => process.exit());
