@@ -12,6 +12,7 @@ import type { Calls } from "../router/calls.js";
 import type { Connection } from "../transport/connection.js";
 import type { Server } from "../transport/server.js";
 import type { MemoryCeiling } from "./memory-ceiling.js";
+import { residentBytes } from "./resident-memory.js";
 
 /** The parts of an engine whose figures these are. */
 export interface EngineParts {
@@ -86,7 +87,7 @@ function snakeCase(key: string): string {
 export function registerProcessFigures(metrics: Metrics): void {
   const startedS = Date.now() / 1000 - process.uptime();
   metrics.gauge("process_resident_memory_bytes", "Resident memory of the engine's process.", () =>
-    process.memoryUsage.rss(),
+    residentBytes(),
   );
   metrics.gauge(
     "process_start_time_seconds",

@@ -9,6 +9,7 @@ import type { Logger } from "../log.js";
 import type { Limits } from "../protocol/limits.js";
 import type { Calls } from "../router/calls.js";
 import type { Server } from "../transport/server.js";
+import { residentBytes } from "./resident-memory.js";
 
 /** How often the resident memory is looked at, in milliseconds: reading it costs some microseconds. */
 const SAMPLE_MS = 250;
@@ -58,7 +59,7 @@ export class MemoryCeiling {
   constructor(limits: Limits, parts: MemoryParts) {
     this.bytes = ceilingBytes(limits);
     this.#parts = parts;
-    this.#residentBytes = parts.residentBytes ?? (() => process.memoryUsage.rss());
+    this.#residentBytes = parts.residentBytes ?? residentBytes;
     this.sample();
     const { outboxes } = parts.server;
     outboxes.alarm = () => this.#alarmed();

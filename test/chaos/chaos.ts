@@ -106,6 +106,7 @@ class Run {
     for (const part of PARTS) this.#actors.push(await this.#enter(part));
     const faults = new Faults(this.#engine, this.#random, this.#actors, DESCRIPTORS_MAX);
     this.#faults = faults;
+    await this.#holdRegistry(); // on a busy machine processes take their time to be there
     for (const until = performance.now() + forMs; performance.now() < until; ) {
       await this.#disturb(faults, Math.min(roundMs, until - performance.now()));
       await this.#calm(faults);
@@ -154,7 +155,7 @@ class Run {
   async #calm(faults: Faults): Promise<void> {
     await faults.settled();
     for (const actor of this.#actors) actor.calm();
-    await this.#hold("registry", async () => invariants.registry(await this.#listed(), this.#living()));
+    await this.#holdRegistry();
     const callers = this.#actors.filter(({ part }) => part.role === "caller");
     const reports = await Promise.all(callers.map((caller) => caller.pause(this.#options.calmMs ?? CALM_MS)));
     callers.forEach((caller, at) => {
@@ -186,6 +187,10 @@ class Run {
     await this.#weigh();
     const [base, last] = [this.#memory[0], this.#memory.at(-1)];
     if (base !== undefined && last !== undefined) this.#note(invariants.memory(base, last));
+  }
+
+  #holdRegistry(): Promise<void> {
+    return this.#hold("registry", async () => invariants.registry(await this.#listed(), this.#living()));
   }
 
   /** Notes what `check` finds when it goes on finding it. */

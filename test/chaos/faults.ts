@@ -34,6 +34,8 @@ export class Faults {
   readonly #random: Random;
   readonly #actors: readonly Actor[];
   readonly #descriptorsMax: number;
+  /** Each kind once before chance decides: a short run has them all. */
+  readonly #first = WEIGHTS.map(([kind]) => kind);
   readonly #pending = new Set<Promise<void>>();
 
   constructor(engine: TestEngine, random: Random, actors: readonly Actor[], descriptorsMax: number) {
@@ -47,7 +49,7 @@ export class Faults {
   /** Does one, drawn at random; what lasts goes on meanwhile. */
   async inject(): Promise<void> {
     const bag = WEIGHTS.flatMap(([kind, weight]) => Array<FaultKind>(weight).fill(kind));
-    const kind = this.#random.pick(bag);
+    const kind = this.#first.pop() ?? this.#random.pick(bag);
     this.counts[kind]++;
     await this.#do(kind);
   }
