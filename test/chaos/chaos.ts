@@ -71,10 +71,13 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
     ...(hasFullDisk ? { logTo: FULL_DISK, logLevel: "debug" as const } : {}),
   });
   const run = new Run(engine, options, hasFullDisk);
+  const killAll = (): void => run.close(); // one that is stopped would not notice that we are gone
+  process.once("exit", killAll);
   try {
     await run.play();
     return run.result;
   } finally {
+    process.off("exit", killAll);
     run.close();
     await engine.kill();
     await engine.close();

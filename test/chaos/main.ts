@@ -12,6 +12,7 @@ const forMs = Number(values.minutes) * 60_000;
 if (!(forMs > 0) || !Number.isInteger(seed))
   throw new Error("usage: npm run chaos -- --minutes N [--seed N]");
 
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130));
 console.log(`chaos for ${values.minutes} minutes, seed ${seed}`);
 const { memory, violations, ...figures } = await chaos({
   seed,

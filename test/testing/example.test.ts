@@ -24,6 +24,7 @@ test("the README's example passes as written", { timeout: 60_000 }, (t) => {
     cwd: directory,
     env,
     encoding: "utf8",
+    timeout: 40_000, // a worker left over by a failure keeps the process alive
   });
   assert.equal(status, 0, stdout);
   assert.match(stdout, /pass 1/);
