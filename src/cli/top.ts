@@ -99,7 +99,7 @@ function callsLine(before: Row, now: Row, counters: Rates, gauges: Row): string 
 }
 
 function queuedText(gauges: Row): string {
-  return `; ${text(gauges, "queued_calls")} calls queued for busy workers${number(gauges, "memory_near_ceiling") === 1 ? "; NEAR THE MEMORY CEILING" : ""}`;
+  return `; ${text(gauges, "calls_waiting")} calls waiting for busy workers${number(gauges, "memory_near_ceiling") === 1 ? "; NEAR THE MEMORY CEILING" : ""}`;
 }
 
 /** Counters of what was refused, dropped, cut or ended before its time: those that ever counted. */

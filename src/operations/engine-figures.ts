@@ -47,8 +47,8 @@ export function registerEngineFigures(engine: EngineParts, limits: Limits): void
   metrics.gauge("memory_near_ceiling", "1 while new work is refused for memory.", () =>
     Number(engine.memory.isNear),
   );
-  metrics.gauge("queued_calls", "Calls waiting for busy workers.", () => calls.queues.length);
-  metrics.gauge("queued_bytes", "Bytes of these calls.", () => calls.queues.bytes);
+  metrics.gauge("calls_waiting", "Calls waiting for busy workers.", () => calls.queues.length);
+  metrics.gauge("calls_waiting_bytes", "Bytes of these calls.", () => calls.queues.bytes);
   metrics.gauge("connections", "Worker connections.", () => server.slots.open);
   metrics.gauge("workers", "Workers that were let in.", () => engine.workers.count);
   metrics.gauge(

@@ -50,7 +50,7 @@ export class Feeds implements WorkerObserver {
   readonly #byNumber = new Map<number, Feed>();
   readonly #watched = new Map<number, Set<Feed>>();
   /** Of connections with a session: by connection, then by filter. */
-  readonly #guarded = new Map<number, Map<string, SessionFeed>>();
+  readonly #ofSessions = new Map<number, Map<string, SessionFeed>>();
   #view: RegistryView | null = null;
   #functions: Functions | null = null;
   #number = 0;
@@ -100,7 +100,7 @@ export class Feeds implements WorkerObserver {
     if (change === undefined) return;
     const { what, keyNamespace, id, namespace, text } = change;
     this.#log.note({ what, keyNamespace, id, namespace, text });
-    if (this.#isTimed || (this.#feeds.size === 0 && this.#guarded.size === 0)) return;
+    if (this.#isTimed || (this.#feeds.size === 0 && this.#ofSessions.size === 0)) return;
     this.#isTimed = true;
     this.#o.clock.after(0, this.#publish);
   }
@@ -115,11 +115,11 @@ export class Feeds implements WorkerObserver {
     this.#o.server.outboxes.flush(); // what was said before goes first
     for (const feed of this.#feeds.values())
       this.#publishTo(feed, this.#changesFor(feed.filter, changes.values()));
-    for (const [connection, feeds] of this.#guarded)
-      for (const feed of feeds.values()) this.#tellGuarded(connection, feed, changes.values());
+    for (const [connection, feeds] of this.#ofSessions)
+      for (const feed of feeds.values()) this.#tellSession(connection, feed, changes.values());
   };
 
-  #tellGuarded(connection: number, feed: SessionFeed, changes: Iterable<{ change: Change }>): void {
+  #tellSession(connection: number, feed: SessionFeed, changes: Iterable<{ change: Change }>): void {
     const to = this.#o.server.connections[connection];
     const from = feed.revision;
     const told = feed.changes(Array.from(changes, ({ change }) => change));
@@ -136,7 +136,7 @@ export class Feeds implements WorkerObserver {
       const record = pack([Kind.Changes, feed.number, feed.revision, feed.revision, []]);
       this.#o.server.publish(topicOf(feed), record, feed.watchers);
     }
-    for (const [connection, feeds] of this.#guarded) {
+    for (const [connection, feeds] of this.#ofSessions) {
       const to = this.#o.server.connections[connection];
       for (const feed of feeds.values()) {
         const missed = feed.revision + 1; // a record that was never sent
@@ -181,7 +181,7 @@ export class Feeds implements WorkerObserver {
   closed(connection: Connection): void {
     for (const feed of this.#watched.get(connection.index) ?? []) this.#leave(feed);
     this.#watched.delete(connection.index);
-    this.#guarded.delete(connection.index);
+    this.#ofSessions.delete(connection.index);
   }
 
   #watch(from: Connection, cursor: Cursor): void {
@@ -190,7 +190,7 @@ export class Feeds implements WorkerObserver {
     this.#log.start();
     const viewer = this.#o.workers.of(from.index);
     if (viewer !== undefined && viewer.session !== null)
-      return this.#watchGuarded(from, viewer, request, filter);
+      return this.#watchForSession(from, viewer, request, filter);
     const watched = this.#watched.get(from.index) ?? new Set();
     const feed = this.#enter(filter);
     if (!watched.has(feed) && watched.size >= WATCHES_PER_CONNECTION_MAX) {
@@ -206,28 +206,28 @@ export class Feeds implements WorkerObserver {
     this.#answer(from, request, feed, canResume ? revision : null);
   }
 
-  #watchGuarded(from: Connection, viewer: Worker, request: number, filter: Filter): void {
-    const feeds = this.#guarded.get(from.index) ?? new Map<string, SessionFeed>();
-    const feed = feeds.get(keyOf(filter)) ?? this.#guardedFeed(viewer, filter);
+  #watchForSession(from: Connection, viewer: Worker, request: number, filter: Filter): void {
+    const feeds = this.#ofSessions.get(from.index) ?? new Map<string, SessionFeed>();
+    const feed = feeds.get(keyOf(filter)) ?? this.#sessionFeed(viewer, filter);
     if (feed === undefined) return;
     if (feeds.size >= WATCHES_PER_CONNECTION_MAX && !feeds.has(keyOf(filter)))
       return this.#refuse(from, request);
     this.#startTelling();
-    this.#guarded.set(from.index, feeds.set(keyOf(filter), feed));
+    this.#ofSessions.set(from.index, feeds.set(keyOf(filter), feed));
     const parts = partsOf(feed.whole());
     if (parts.length === 0) parts.push([]);
     for (const [at, elements] of parts.entries())
       send(from, [Kind.Watching, request, feed.number, feed.epoch, feed.revision, at === 0, elements]);
   }
 
-  #guardedFeed(viewer: Worker, filter: Filter): SessionFeed | undefined {
+  #sessionFeed(viewer: Worker, filter: Filter): SessionFeed | undefined {
     return this.#view === null ? undefined : new SessionFeed(++this.#number, filter, viewer, this.#view);
   }
 
-  #unwatchGuarded(connection: number, number: number): void {
-    const feeds = this.#guarded.get(connection);
+  #unwatchForSession(connection: number, number: number): void {
+    const feeds = this.#ofSessions.get(connection);
     for (const [key, feed] of feeds ?? []) if (feed.number === number) feeds?.delete(key);
-    if (feeds?.size === 0) this.#guarded.delete(connection);
+    if (feeds?.size === 0) this.#ofSessions.delete(connection);
   }
 
   #refuse(to: Connection, request: number): void {
@@ -258,7 +258,7 @@ export class Feeds implements WorkerObserver {
   #unwatch(from: Connection, cursor: Cursor): void {
     cursor.uint("request");
     const number = cursor.uint("feed");
-    this.#unwatchGuarded(from.index, number);
+    this.#unwatchForSession(from.index, number);
     const feed = this.#byNumber.get(number);
     if (feed === undefined || this.#watched.get(from.index)?.delete(feed) !== true) return;
     from.unsubscribe(topicOf(feed));
@@ -278,7 +278,7 @@ export class Feeds implements WorkerObserver {
 
   /** Nobody was told until now: what changed meanwhile is nobody's. */
   #startTelling(): void {
-    const isFirst = this.#feeds.size === 0 && this.#guarded.size === 0 && !this.#isTimed;
+    const isFirst = this.#feeds.size === 0 && this.#ofSessions.size === 0 && !this.#isTimed;
     if (isFirst) this.#told = this.#log.revision;
   }
 

@@ -11,6 +11,9 @@ import type { Refusals } from "./refusals.js";
 import type { HttpRequest, HttpResponse, TemplatedApp } from "./uws.js";
 import type { Visitor, Visitors } from "./visitors.js";
 
+/** How much of an origin or a host is logged, in characters: enough to know whose it is; a stranger chooses how long it is. */
+const SHOWN_CHARS_MAX = 200;
+
 /** A WebSocket's permission to be here. */
 export interface Pass {
   readonly gate: Gate;
@@ -122,7 +125,7 @@ export class Gate {
     if (origin === "" || origins.permits(origin)) return true;
     refusals.tell(
       "origin",
-      { origin: origin.slice(0, ORIGIN_CHARS_SHOWN), address },
+      { origin: origin.slice(0, SHOWN_CHARS_MAX), address },
       "page refused: its origin is not one of this listener's origins",
     );
     refuse(
@@ -153,16 +156,13 @@ export class Gate {
       return true;
     refusals.tell(
       "host",
-      { host: written.slice(0, ORIGIN_CHARS_SHOWN) },
+      { host: written.slice(0, SHOWN_CHARS_MAX) },
       "request refused: it names a host that is not this machine",
     );
     refuse(res, "421 Misdirected Request", "this listener serves this machine only, by its own names");
     return false;
   }
 }
-
-/** Enough to know whose it is; a stranger chooses how long it is. */
-const ORIGIN_CHARS_SHOWN = 200;
 
 function refuse(res: HttpResponse, status: string, error: string): void {
   answerPage(res, jsonPage(status, { error }));

@@ -106,12 +106,15 @@ export class Visitors {
   }
 }
 
+/** "0123:4567:89ab:cdef": the first 64 bits. */
+const SUBNET_CHARS = 19;
+/** With what an IPv4 address inside IPv6 begins. */
 const MAPPED = "0000:0000:0000:0000:0000:ffff:";
 
 /** By what an address is counted: an IPv4 address whole, an IPv6 address by its first 64 bits. uWebSockets writes all eight groups in full. */
 export function visitorKey(address: string): string {
   if (!address.includes(":")) return address;
-  if (!address.startsWith(MAPPED)) return address.slice(0, 19);
+  if (!address.startsWith(MAPPED)) return address.slice(0, SUBNET_CHARS);
   const bytes = Buffer.from(address.slice(MAPPED.length).replace(":", ""), "hex");
   return bytes.join(".");
 }
