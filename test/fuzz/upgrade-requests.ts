@@ -133,14 +133,21 @@ export interface Knocked {
   answers: Map<number, number>;
 }
 
-/** Sends `count` requests, `together` at a time, each on a socket of its own. Resolves when all are closed. */
-export async function knock(port: number, random: Random, count: number, together = 32): Promise<Knocked> {
+/** Sends `count` requests, `together` at a time, each on a socket of its own. Resolves when all are closed; `judge` is told of each. */
+export async function knock(
+  port: number,
+  random: Random,
+  count: number,
+  judge: (status: number, input: number) => void = () => undefined,
+  together = 64,
+): Promise<Knocked> {
   const knocked: Knocked = { sent: 0, answers: new Map() };
   const one = async (): Promise<void> => {
     while (knocked.sent < count) {
-      knocked.sent++;
+      const input = knocked.sent++;
       const status = await send(port, upgradeBytes(random), random.below(4) === 0);
       knocked.answers.set(status, (knocked.answers.get(status) ?? 0) + 1);
+      judge(status, input);
     }
   };
   await Promise.all(Array.from({ length: together }, one));

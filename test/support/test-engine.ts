@@ -23,7 +23,10 @@ export interface TestEngine {
   counter: (name: string) => number;
 }
 
-export async function testEngine(t: TestContext, options: Partial<EngineOptions> = {}): Promise<TestEngine> {
+export async function testEngine(
+  t: Pick<TestContext, "after">,
+  options: Partial<EngineOptions> = {},
+): Promise<TestEngine> {
   const engine = await startEngine({
     listeners: [{ host: "127.0.0.1", port: 0 }],
     log: createLogger({ level: "silent" }),
