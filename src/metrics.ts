@@ -38,6 +38,7 @@ const COUNTERS = {
   calls_overloaded_queue_wait: "Calls refused: they would have waited, or had waited, longer than they may.",
   calls_overloaded_queue_bytes: "Calls refused: as many bytes waited for workers as may.",
   calls_overloaded_worker_left: "Calls refused: the worker that they waited for left.",
+  calls_overloaded_going_down: "Calls refused: the engine was going down.",
   calls_overloaded_memory: "Calls refused: the engine was near its memory ceiling.",
   calls_rate_limited: "Calls and casts refused: their session made more than its rate allows.",
   calls_queued: "Calls that waited because their worker executed as many as it takes.",

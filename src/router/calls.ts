@@ -235,7 +235,7 @@ export class Calls {
       !this.#mayFinish(caller) &&
       !this.#isForEngine(caller, executor, flags)
     )
-      return this.refuse(this.#isMemoryNear ? Refusal.Memory : Refusal.CallerCalls);
+      return this.refuse(this.#whyShut());
     const ticket = this.inFlight.enter(
       caller,
       call,
@@ -270,6 +270,11 @@ export class Calls {
   #openOrShut(): void {
     const isShut = this.#isDraining || this.#isMemoryNear;
     this.#callsOpenPerConnectionMax = isShut ? 0 : this.#limits.callsOpenPerConnectionMax;
+  }
+
+  #whyShut(): Refusal {
+    if (this.#isDraining) return Refusal.GoingDown;
+    return this.#isMemoryNear ? Refusal.Memory : Refusal.CallerCalls;
   }
 
   /** Calls of one function that a connection executes, or that wait for it. Costs what these are. */

@@ -36,6 +36,10 @@ export const Refusal = {
     metric: Metric.calls_overloaded_worker_left,
     message: "The worker that the call waited for has left, and no other can take it",
   },
+  GoingDown: {
+    metric: Metric.calls_overloaded_going_down,
+    message: "The engine is going down and takes no new calls",
+  },
   Memory: {
     metric: Metric.calls_overloaded_memory,
     message: "The engine is near the memory that it may use",

@@ -230,7 +230,7 @@ test("engine::workers::drain: who and what it does not know, and a bound that is
 });
 
 test("while the engine drains, whoever executes a call may still make calls to finish it; nobody else may", async (t) => {
-  const { msgpackOffering, msgpack, engine } = await testEngine(t);
+  const { msgpackOffering, msgpack, engine, counter } = await testEngine(t);
   const [outer, [f]] = (await msgpackOffering(["f"])) as [MsgpackPeer, [number]];
   const [inner, [g]] = (await msgpackOffering(["g"])) as [MsgpackPeer, [number]];
   const caller = await msgpack();
@@ -238,7 +238,9 @@ test("while the engine drains, whoever executes a call may still make calls to f
   const [, ticket] = await outer.next("the call");
   const draining = engine.drain(60_000);
   caller.sendBytes(canonicalCall(2, f, NOTHING));
-  assert.equal(errorOf(await caller.next("a new call")).code, "overloaded");
+  const { code, message } = errorOf(await caller.next("a new call"));
+  assert.deepEqual([code, message], ["overloaded", "The engine is going down and takes no new calls"]);
+  assert.equal(counter("calls_overloaded_going_down"), 1);
   outer.sendBytes(canonicalCall(9, g, NOTHING));
   const [, nested] = await inner.next("the nested call");
   inner.sendBytes(canonicalAnswer(2, nested as number, NOTHING));
