@@ -51,6 +51,7 @@ import { Concurrencies } from "./router/concurrencies.js";
 import { Crossing } from "./router/crossing.js";
 import { Departures, type WorkerObserver } from "./router/departures.js";
 import { Drains } from "./router/drains.js";
+import { DroppedFrames } from "./router/dropped-frames.js";
 import { EndedCalls } from "./router/ended-calls.js";
 import { EngineEvents, type EngineEventsOptions } from "./router/engine-events.js";
 import { EnginePeer } from "./router/engine-peer.js";
@@ -244,6 +245,7 @@ export class Engine {
       clock,
       log,
       metrics,
+      dropped: new DroppedFrames({ metrics, log, clock, workers }),
       server,
       functions,
       workers,

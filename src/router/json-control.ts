@@ -35,6 +35,7 @@ import { type Calls, ENGINE } from "./calls.js";
 import { cardsFull, cardTooLarge } from "./card.js";
 import type { Concurrencies } from "./concurrencies.js";
 import type { Departures } from "./departures.js";
+import type { DroppedFrames } from "./dropped-frames.js";
 import type { EnginePeer } from "./engine-peer.js";
 import { JsonEnvelope } from "./json-envelope.js";
 import type { JsonFrames } from "./json-frames.js";
@@ -49,6 +50,7 @@ export interface JsonControlOptions {
   clock: Clock;
   log: Logger;
   metrics: Metrics;
+  dropped: DroppedFrames;
   arena: Arena;
   scanner: EnvelopeScanner;
   server: Server;
@@ -435,8 +437,7 @@ export class JsonControl {
   }
 
   #dropped(worker: Worker, what: string): void {
-    this.#o.metrics.add(Metric.frames_malformed);
-    this.#o.log.warn({ worker: worker.id, name: worker.name, what }, "frame dropped");
+    this.#o.dropped.tell(worker.connection, what);
   }
 }
 

@@ -30,6 +30,7 @@ import type { Door } from "../transport/server.js";
 import { type AnswerSink, type Calls, DRAINING, ENGINE, Executor } from "./calls.js";
 import { hashKey } from "./context.js";
 import type { Crossing } from "./crossing.js";
+import type { DroppedFrames } from "./dropped-frames.js";
 import type { Enqueue } from "./enqueue.js";
 import { type ErrorBody, errorText, milliseconds } from "./error-body.js";
 import { CALL_WORDS, CallWord } from "./in-flight.js";
@@ -45,6 +46,7 @@ export interface JsonDoorOptions {
   checkpoint: JsonCheckpoint;
   log: Logger;
   metrics: Metrics;
+  dropped: DroppedFrames;
   arena: Arena;
   scanner: EnvelopeScanner;
   calls: Calls;
@@ -116,8 +118,7 @@ export class JsonDoor implements Door, AnswerSink {
   }
 
   #dropped(from: Connection, what: string): void {
-    this.#o.metrics.add(Metric.frames_malformed);
-    this.#o.log.warn({ worker: this.#o.workers.of(from.index)?.id, what }, "frame dropped");
+    this.#o.dropped.tell(from, what);
   }
 
   // Calls
