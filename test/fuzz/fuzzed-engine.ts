@@ -7,7 +7,7 @@ import { type TestEngine, testEngine } from "../support/test-engine.js";
 import { canonicalAnswer } from "../support/wire.js";
 
 /** Everything waits so long at most: a machine may be busy. */
-export const WAIT_MS = 60_000;
+export const WAIT_MS = 30_000;
 
 export interface FuzzedEngine extends TestEngine {
   /** A call over each door, between peers that behave, is answered. */

@@ -30,14 +30,20 @@ if (chosen.length === 0 || !(inputs > 0) || !Number.isSafeInteger(seed)) {
   say(`usage: npm run fuzz -- [--inputs N] [--seed N] [--only ${FUZZERS.map(({ name }) => name).join("|")}]`);
   process.exit(2);
 }
+/** What repeats the slice that runs. Also told of a mistake of the engine's own that no check sees: it ends the process. */
+let running = "";
+process.on("uncaughtException", (error) => wrong(error, "the process would have ended"));
+
 try {
   for (const fuzzer of chosen) await fuzz(fuzzer);
 } catch (error) {
   if (!(error instanceof WrongInput)) throw error;
-  say(error.cause instanceof Error ? (error.cause.stack ?? error.message) : error.message);
-  say(
-    `\nWRONG: ${error.message}\nagain: npm run fuzz -- --only ${error.fuzzer} --seed ${error.seed} --inputs ${repeating(error)}`,
-  );
+  wrong(error.cause, error.message);
+}
+
+function wrong(cause: unknown, what: string): never {
+  say(cause instanceof Error ? (cause.stack ?? cause.message) : String(cause));
+  say(`\nWRONG: ${what}\nagain: npm run fuzz -- ${running}`);
   process.exit(1);
 }
 
@@ -48,6 +54,7 @@ async function fuzz(fuzzer: Fuzzer): Promise<void> {
   let reportedMs = startedMs;
   for (let done = 0, slice = seed; done < inputs; slice++) {
     const part = Math.min(fuzzer.sliceInputs, inputs - done);
+    running = `--only ${fuzzer.name} --seed ${slice} --inputs ${part}`;
     for (const [what, count] of Object.entries(await fuzzer.run(slice, part))) tally.add(what, count);
     done += part;
     if (performance.now() - reportedMs < REPORT_EVERY_MS && done < inputs) continue;
@@ -55,11 +62,6 @@ async function fuzz(fuzzer: Fuzzer): Promise<void> {
     say(`  ${done} inputs, ${Math.round((1_000 * done) / (reportedMs - startedMs))}/s`);
   }
   say(`  ${shown(tally.figures)}`);
-}
-
-/** Inputs that the slice must have for the wrong one to come up: all of them, since sockets may tell late. */
-function repeating({ fuzzer }: WrongInput): number {
-  return Math.min(inputs, FUZZERS.find(({ name }) => name === fuzzer)?.sliceInputs ?? inputs);
 }
 
 function shown(figures: Figures): string {

@@ -2,6 +2,7 @@
 // out for it, and for nothing else, and comes back.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import { eventually } from "../support/eventually.js";
 import { MsgpackPeer } from "../support/msgpack-peer.js";
 import { Random } from "../support/random.js";
 import { type FuzzedEngine, WAIT_MS, withEngine } from "./fuzzed-engine.js";
@@ -68,15 +69,16 @@ class Stranger {
     const known = this.#known;
     let wellFormed = true;
     let sent = 0;
+    let last: Buffer = Buffer.alloc(0);
     for (; sent < count && wellFormed; sent++) {
-      const frame = record(random, known);
-      wellFormed = isWellFormed(frame);
-      this.#peer.sendBytes(frame);
+      last = record(random, known);
+      wellFormed = isWellFormed(last);
+      this.#peer.sendBytes(last);
     }
     tally.add("records", wellFormed ? sent : sent - 1);
     known.tickets.length = 0;
     if (wellFormed) await this.#read(tally);
-    else await this.#thrownOut(tally);
+    else await this.#thrownOut(last, tally);
     return sent;
   }
 
@@ -90,9 +92,12 @@ class Stranger {
     }
   }
 
-  async #thrownOut(tally: Tally): Promise<void> {
-    const { code, reason } = await this.#peer.closed;
-    assert.deepEqual([code, reason], [4400, "malformed_record"]);
+  async #thrownOut(last: Buffer, tally: Tally): Promise<void> {
+    const { socket, closed } = this.#peer;
+    const isClosed = () => socket.readyState === socket.CLOSED;
+    await eventually(`thrown out for ${last.toString("hex")}`, isClosed, WAIT_MS);
+    const { code, reason } = await closed;
+    assert.deepEqual([code, reason], [4400, "malformed_record"], last.toString("hex"));
     tally.add("thrown out");
     this.isOut = true;
   }
