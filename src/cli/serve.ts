@@ -1,16 +1,11 @@
 // `tercet`: the server. Configuration, listeners, declared workers, ready; and the reverse when it ends.
 
-import type { Listener } from "../config/entries.js";
-import type { HttpFunctionsConfig, ObservabilityConfig } from "../config/listener-schema.js";
 import type { Config } from "../config/load.js";
 import { openConfig, parseConfig } from "../config/load.js";
 import { checkMachine } from "../config/machine.js";
 import { formatProblem } from "../config/problem.js";
-import type { Engine, EngineOptions, ListenerOptions } from "../engine.js";
-import type { HttpSecurity } from "../http/url-policy.js";
+import type { Engine } from "../engine.js";
 import { createLogger, type Logger } from "../log.js";
-import type { Concurrency, WorkerRule } from "../registry/concurrency.js";
-import { matches } from "../registry/share.js";
 import {
   ConfigStatus,
   countProcesses,
@@ -20,8 +15,8 @@ import {
 } from "../supervision.js";
 import type { ReloadOutcome } from "../supervisor/messages.js";
 import { Supervisor } from "../supervisor/supervisor.js";
-import { accessOptions, type Surroundings } from "./access-options.js";
 import { type Command, type Io, type Line, UsageError } from "./command.js";
+import { engineOptions, workerRules } from "./engine-options.js";
 import { ExitCode } from "./exit-codes.js";
 
 const DEFAULT_FILE = "config.yaml";
@@ -70,131 +65,6 @@ async function configuration(named: string | undefined, io: Io): Promise<Config>
 async function listening(config: Config, log: Logger): Promise<Engine> {
   const { startEngine } = await import("../engine.js");
   return startEngine(engineOptions(config, log));
-}
-
-/** The engine's options as the configuration has them. */
-export function engineOptions(
-  config: Config,
-  log: Logger,
-  env: Readonly<Record<string, string | undefined>> = process.env,
-): EngineOptions {
-  const { server, limits } = config;
-  return {
-    log,
-    listeners: config.listeners.map((listener) => listenerOptions(listener, { file: config.file, env })),
-    ...telemetryOf(config.observability, env),
-    ...(config.http_functions === undefined
-      ? {}
-      : {
-          httpFunctions: {
-            security: securityOf(config.http_functions),
-            env: secretsOf(config.http_functions, env),
-          },
-        }),
-    ...(config.metrics.port === undefined
-      ? {}
-      : { metrics: { host: config.metrics.host, port: config.metrics.port } }),
-    slowCallMs: config.log.slow_call_ms,
-    functions: config.functions.map(({ match, share, timeout_ms, ...rule }) => ({
-      match,
-      ...(share === undefined ? {} : { share }),
-      ...(timeout_ms === undefined ? {} : { timeoutMs: timeout_ms }),
-      ...concurrencyOf(rule),
-    })),
-    workers: workerRules(config),
-    limits: {
-      frameBytesMax: server.max_message_bytes,
-      idleTimeoutS: server.idle_timeout_s,
-      handshakeTimeoutMs: server.handshake_timeout_ms,
-      registrationNamespaceGraceMs: config.registration_namespace_grace_ms,
-      callsOpenMax: limits.calls_in_flight,
-      callsOpenPerConnectionMax: limits.calls_in_flight_per_connection,
-      callTimeoutMs: limits.call_timeout_ms,
-      callsExecutingPerWorkerMax: limits.calls_executing_per_worker,
-      queuedBytesPerCallerMax: limits.queued_bytes_per_caller,
-      queuedBytesPerWorkerMax: limits.queued_bytes_per_worker,
-      queuedBytesMax: limits.queued_bytes,
-      memoryBytesMax: limits.memory_bytes,
-      outboxSoftBytes: limits.outbox_soft_bytes,
-      outboxHardBytes: limits.outbox_hard_bytes,
-      connectionsMax: limits.connections,
-      heldBytesMax: limits.held_bytes,
-      connectionsPerAddressMax: limits.connections_per_address,
-      handshakesPerAddressMax: limits.handshakes_per_address,
-      functionsPerConnectionMax: limits.functions_per_connection,
-      functionBytesPerConnectionMax: limits.function_bytes_per_connection,
-      triggersPerConnectionMax: limits.triggers_per_connection,
-      triggerBytesPerConnectionMax: limits.trigger_bytes_per_connection,
-      triggerTypesPerConnectionMax: limits.trigger_types_per_connection,
-    },
-    channelLimits: {
-      channelsMax: limits.channels,
-      channelQueueBytesMax: limits.channel_queue_bytes,
-      channelsQueuedBytesMax: limits.channels_queued_bytes,
-      channelOverrunBytesMax: limits.channel_overrun_bytes,
-      channelTtlMs: limits.channel_ttl_ms,
-    },
-  };
-}
-
-/** How many calls workers take at once: an entry's own name, or those of its replicas. */
-function workerRules({ workers }: Config): WorkerRule[] {
-  return workers.flatMap(({ name, limits }) => {
-    const rule = concurrencyOf(limits);
-    if (rule.concurrency === undefined) return [];
-    const { concurrency } = rule;
-    return [name, `${name}#*`].map((match) => ({ ...rule, match, concurrency }));
-  });
-}
-
-function concurrencyOf(written: {
-  concurrency?: number | undefined;
-  queue_calls?: number | undefined;
-  queue_ms?: number | undefined;
-}): Partial<Concurrency> {
-  const { concurrency, queue_calls: queueCalls, queue_ms: queueMs } = written;
-  return concurrency === undefined ? {} : { concurrency, queueCalls, queueMs };
-}
-
-function listenerOptions(listener: Listener, around: Surroundings): ListenerOptions {
-  const access = accessOptions(listener, around);
-  const { host, port, tls, origins } = listener;
-  return {
-    host,
-    port,
-    ...(tls === undefined ? {} : { tls }),
-    ...(origins === undefined ? {} : { origins }),
-    ...(access === undefined ? {} : { access }),
-  };
-}
-
-/** The entry's address, else the one that OpenTelemetry's own variable names. */
-function telemetryOf(
-  written: ObservabilityConfig | undefined,
-  env: Readonly<Record<string, string | undefined>>,
-): Pick<EngineOptions, "telemetry"> {
-  const endpoint = written?.otlp_endpoint ?? env["OTEL_EXPORTER_OTLP_ENDPOINT"];
-  if (endpoint === undefined || endpoint === "") return {};
-  if (!URL.canParse(endpoint))
-    throw new UsageError(
-      `the variable OTEL_EXPORTER_OTLP_ENDPOINT is no address: ${JSON.stringify(endpoint)}`,
-    );
-  return { telemetry: { endpoint, headers: written?.otlp_headers ?? {} } };
-}
-
-/** The variables that workers may use as secrets of HTTP functions. */
-function secretsOf(
-  { security: { secrets = ["*"] } }: HttpFunctionsConfig,
-  env: Readonly<Record<string, string | undefined>>,
-): Readonly<Record<string, string | undefined>> {
-  return Object.fromEntries(
-    Object.entries(env).filter(([name]) => secrets.some((pattern) => matches(pattern, name))),
-  );
-}
-
-function securityOf({ security }: HttpFunctionsConfig): HttpSecurity {
-  const { url_allowlist, block_private_ips, require_https } = security;
-  return { urlAllowlist: url_allowlist, blockPrivateIps: block_private_ips, requireHttps: require_https };
 }
 
 /** What workers on this machine are told: the first listener, by an address that can be connected to. */

@@ -94,13 +94,13 @@ export class EndedCalls {
   }
 
   /** A call may outlive its function, whose id is then remembered for a while. */
-  #functionOf(fn: number): { function: string; namespace?: string } {
+  #functionOf(fn: number): { functionId: string; namespace?: string } {
     const { calls, functions } = this.#options;
     const index = calls.functionIndex(fn);
     if (index !== 0)
-      return { function: functions.names.id(index), namespace: functions.names.namespace(index) };
+      return { functionId: functions.names.id(index), namespace: functions.names.namespace(index) };
     const former = calls.formerId(fn);
-    return { function: former === undefined ? "unknown" : new TextDecoder().decode(former) };
+    return { functionId: former === undefined ? "unknown" : new TextDecoder().decode(former) };
   }
 
   #mayLog(): boolean {

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { findToken } from "../../src/access/tokens.js";
 import { accessOptions } from "../../src/cli/access-options.js";
-import { engineOptions } from "../../src/cli/serve.js";
+import { engineOptions } from "../../src/cli/engine-options.js";
 import { parseConfig } from "../../src/config/load.js";
 import { ConfigError } from "../../src/config/problem.js";
 import { createLogger } from "../../src/log.js";

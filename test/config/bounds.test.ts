@@ -1,7 +1,7 @@
 // The maxima of config.yaml are those of the engine: every bound that can be written is one that it can hold.
 import { strict as assert } from "node:assert";
 import { test } from "node:test";
-import { engineOptions } from "../../src/cli/serve.js";
+import { engineOptions } from "../../src/cli/engine-options.js";
 import { parseConfig } from "../../src/config/load.js";
 import { configJsonSchema } from "../../src/config/schema.js";
 import { createLogger } from "../../src/log.js";

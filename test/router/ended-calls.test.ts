@@ -10,7 +10,7 @@ import { testEngine } from "../support/test-engine.js";
 
 interface Line {
   msg: string;
-  function?: string;
+  functionId?: string;
   caller?: string;
   executor?: string;
   elapsedMs?: number;
@@ -42,7 +42,7 @@ test("a slow call is logged with its function, its two sides, its time and its e
   await slow;
   const [line, ...others] = lines.filter(({ msg }) => msg === "slow call");
   assert.deepEqual(others, []);
-  assert.equal(line?.function, "shop::sell");
+  assert.equal(line?.functionId, "shop::sell");
   assert.equal(line?.caller, "front");
   assert.equal(line?.executor, "shop");
   assert.equal(line?.ended, "answered");
