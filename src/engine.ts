@@ -20,8 +20,8 @@ import { top } from "./builtin/top.js";
 import { TriggersOfWorker } from "./builtin/triggers-of-worker.js";
 import { Channels } from "./channels/channels.js";
 import { ChannelRoute } from "./channels/socket-end.js";
-import { Streams } from "./channels/streams.js";
 import { type Clock, systemClock } from "./clock.js";
+import { openDoors } from "./doors.js";
 import { HttpFunctions, type HttpFunctionsOptions } from "./http/http-functions.js";
 import { systemResolve } from "./http/url-policy.js";
 import type { Logger } from "./log.js";
@@ -55,24 +55,15 @@ import { DroppedFrames } from "./router/dropped-frames.js";
 import { EndedCalls } from "./router/ended-calls.js";
 import { EngineEvents, type EngineEventsOptions } from "./router/engine-events.js";
 import { EnginePeer } from "./router/engine-peer.js";
-import { Enqueue } from "./router/enqueue.js";
 import { Feeds } from "./router/feeds.js";
 import { FunctionsAvailable } from "./router/functions-available.js";
-import { JsonCheckpoint } from "./router/json-checkpoint.js";
-import { JsonControl } from "./router/json-control.js";
-import { JsonDoor } from "./router/json-door.js";
+import type { JsonControl } from "./router/json-control.js";
 import { drawSuffix, JsonFrames } from "./router/json-frames.js";
 import { Middleware } from "./router/middleware.js";
-import { MsgpackCheckpoint } from "./router/msgpack-checkpoint.js";
-import { MsgpackControl } from "./router/msgpack-control.js";
-import { MsgpackDoor } from "./router/msgpack-door.js";
-import { MsgpackDrain } from "./router/msgpack-drain.js";
-import { MsgpackGeneral, topicOf } from "./router/msgpack-general.js";
+import { topicOf } from "./router/msgpack-general.js";
 import { RegistrationReview } from "./router/registration-review.js";
 import { RegistryView } from "./router/registry-view.js";
 import { TriggerFires } from "./router/trigger-fires.js";
-import { TriggerJson } from "./router/trigger-json.js";
-import { TriggerMsgpack } from "./router/trigger-msgpack.js";
 import { TriggerReview } from "./router/trigger-review.js";
 import { TriggerSystem } from "./router/trigger-system.js";
 import { WorkersAvailable } from "./router/workers-available.js";
@@ -225,7 +216,7 @@ export class Engine {
       frameBytesMax: limits.frameBytesMax,
     });
     const refuse = (connection: Connection, code: ErrorCode, message: string): void => {
-      if (connection.isMsgpack) msgpackControl.refuse(connection, null, code, message);
+      if (connection.isMsgpack) doors.msgpackControl.refuse(connection, null, code, message);
       else frames.send(connection, { type: "error", error: { code, message } });
     };
     const context = { connectionsMax, clock, log, metrics, server, functions, engine: this.peer, refuse };
@@ -259,53 +250,16 @@ export class Engine {
       concurrencies: this.concurrencies,
     };
     const triggerReview = new TriggerReview({ access, hooks, waiting: server.waiting });
-    const triggerMsgpack = new TriggerMsgpack({ ...this.triggers, review: triggerReview, workers, metrics });
     this.drains = new Drains({ clock, functions, calls, workers, server });
-    const drain = new MsgpackDrain(functions, this.drains);
-    this.drains.attach((worker, id, boundMs) => drain.tell(worker, id, boundMs));
-    const msgpackControl = new MsgpackControl({
+    const doors = openDoors({
       ...shared,
-      triggers: triggerMsgpack,
+      triggers: this.triggers,
+      triggerReview,
       feeds: this.feeds,
-      drain,
+      drains: this.drains,
+      channels: this.channels,
     });
-    const streams = new Streams({ channels: this.channels, arena, metrics });
-    const msgpackCheckpoint = new MsgpackCheckpoint(shared);
-    const general = new MsgpackGeneral({
-      ...shared,
-      control: msgpackControl,
-      checkpoint: msgpackCheckpoint,
-      streams,
-    });
-    const msgpack = new MsgpackDoor(
-      calls,
-      arena,
-      metrics,
-      msgpackControl,
-      general,
-      crossing,
-      streams,
-      access,
-    );
-    const triggerJson = new TriggerJson({
-      ...this.triggers,
-      review: triggerReview,
-      workers,
-      frames,
-      metrics,
-      log,
-    });
-    this.triggers.binder.attach(triggerJson, triggerMsgpack);
-    const jsonControl = new JsonControl({ ...shared, triggers: triggerJson });
-    const enqueue = new Enqueue(calls, frames, this.peer, limits.callTimeoutMs);
-    const json = new JsonDoor({
-      ...shared,
-      control: jsonControl,
-      enqueue,
-      checkpoint: new JsonCheckpoint(shared),
-    });
-    msgpackControl.attach(general);
-    msgpackCheckpoint.attach(general);
+    const { json, msgpack, general, jsonControl } = doors;
     crossing.attach(general);
     this.peer.attach(crossing);
     calls.attach({ json, msgpack, engine: this.peer }, msgpack);
