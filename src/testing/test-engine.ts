@@ -4,11 +4,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import type { EngineStats } from "../engine.js";
 import type { Answer, Memory, Requests, Start, TestedOptions } from "./engine-messages.js";
 import { eventually } from "./eventually.js";
+import { freePort } from "./free-port.js";
 import { Line, type LineOptions } from "./line.js";
 
 const SCRIPT = fileURLToPath(new URL("./engine-process.js", import.meta.url));
@@ -34,16 +34,6 @@ export async function startTestEngine(options: TestEngineOptions = {}): Promise<
   const engine = new TestEngine(options);
   await engine.restart();
   return engine;
-}
-
-/** Picked here: a port that the engine's own sockets had picked stays busy for a while after a kill. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo; // a listening TCP server has one
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 export class TestEngine {
@@ -144,7 +134,7 @@ export class TestEngine {
   /** Starts the engine, after killing one that runs, on the same port. Resolves when it serves. */
   async restart(): Promise<void> {
     await this.kill();
-    if (this.port === 0) this.port = await freePort();
+    if (this.port === 0) this.port = await freePort(); // a port that the engine's own sockets had picked stays busy for a while after a kill
     this.#process = this.#spawn();
     const { port: _port, logTo, logLevel, fileDescriptorsMax: _most, ...options } = this.#options;
     const level = logLevel ?? (logTo === undefined ? "silent" : "info");

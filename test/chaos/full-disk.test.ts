@@ -7,10 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../../src/testing/free-port.js";
 import { startTestEngine } from "../../src/testing/index.js";
 import { connect } from "../../src/worker/index.js";
 import { eventually } from "../support/eventually.js";
-import { freePort } from "../support/free-port.js";
 import { FULL_DISK } from "./chaos.js";
 
 const MAIN = fileURLToPath(new URL("../../src/main.js", import.meta.url));

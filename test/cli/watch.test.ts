@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { TriggerState } from "../../src/registry/triggers.js";
+import { freePort } from "../../src/testing/free-port.js";
 import { Child, startChild } from "../support/child.js";
 import { until } from "../support/eventually.js";
-import { freePort } from "../support/free-port.js";
 import { runEngine } from "../support/running-engine.js";
 import { SOON, workerFor } from "../worker/support.js";
 

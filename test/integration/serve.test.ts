@@ -4,9 +4,9 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { lookUp } from "../../src/supervisor/process-table.js";
+import { freePort } from "../../src/testing/free-port.js";
 import { connect } from "../../src/worker/index.js";
 import { eventually } from "../support/eventually.js";
-import { freePort } from "../support/free-port.js";
 import { runTercet, type Tercet, tercet, WORKER_SDK } from "../support/tercet.js";
 
 const parallel = { concurrency: 4, timeout: 90_000 };

@@ -4,11 +4,11 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { InvocationError, TriggerAction } from "iii-sdk";
+import { freePort } from "../../src/testing/free-port.js";
 import { CallError, connect, type Worker } from "../../src/worker/index.js";
 import { type Child, startChild } from "../support/child.js";
 import { proxyFor } from "../support/cuttable-proxy.js";
 import { eventually } from "../support/eventually.js";
-import { freePort } from "../support/free-port.js";
 import { type RunningEngine, runEngine } from "../support/running-engine.js";
 import { functionRows, iiiFor, offered, settled, withdrawn, withoutCaller, workerRows } from "./iii.js";
 

@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
+import { freePort } from "../../src/testing/free-port.js";
 import { connect, type Worker } from "../../src/worker/index.js";
 import { proxyFor } from "../support/cuttable-proxy.js";
 import { eventually } from "../support/eventually.js";
-import { freePort } from "../support/free-port.js";
 import { type RunningEngine, runEngine } from "../support/running-engine.js";
 import { functionRows, iiiFor, offered, settled, withdrawn, withoutCaller, workerRows } from "./iii.js";
 import { type Ended, type OfficialSdk, SOON_MS, sdkTest, started } from "./worker-program.js";

@@ -24,9 +24,3 @@ export class Random {
     return from[this.below(from.length)] as T; // `below` stays inside
   }
 }
-
-/** {@link Random.next} as a function, for what draws nothing else. */
-export function seededRandom(seed: number): () => number {
-  const random = new Random(seed);
-  return () => random.next();
-}

@@ -7,7 +7,8 @@ import { ByteSink } from "../../../src/protocol/bytes.js";
 import { PAYLOAD_DEPTH_MAX } from "../../../src/protocol/limits.js";
 import { msgpackToJson } from "../../../src/protocol/translate/msgpack-to-json.js";
 import { TranslateStatus } from "../../../src/protocol/translate/status.js";
-import { bytes, hexOf, json, seeded } from "./translating.js";
+import { Random } from "../../support/random.js";
+import { bytes, hexOf, json } from "./translating.js";
 
 const ID_TEXT = "0b9c6a52-3a5e-4a39-9a0c-6d0e6a9a5d11";
 const ID = Buffer.from(ID_TEXT);
@@ -160,9 +161,9 @@ test("msgpackToJson() leaves out a forged worker id in any width, at the top lev
 });
 
 test("msgpackToJson() writes timestamps as Date does, digit for digit", () => {
-  const random = seeded(20261123);
+  const random = new Random(20261123);
   for (let i = 0; i < 2_000; i++) {
-    const date = new Date(Math.floor(-62_167_219_200_000 + random() * 315_569_519_999_999));
+    const date = new Date(Math.floor(-62_167_219_200_000 + random.next() * 315_569_519_999_999));
     const expected = date.toISOString().replace(/\.?0*Z$/, "Z");
     assert.equal(json(pack(date)), JSON.stringify(expected), hexOf(pack(date)));
   }

@@ -5,8 +5,6 @@ import { jsonToMsgpack } from "../../../src/protocol/translate/json-to-msgpack.j
 import { msgpackToJson } from "../../../src/protocol/translate/msgpack-to-json.js";
 import { lastRefusal, REFUSED_CODE, TranslateStatus } from "../../../src/protocol/translate/status.js";
 
-export { seededRandom as seeded } from "../../support/random.js";
-
 const target = new ByteSink(1 << 24, 16);
 
 /** The bytes of a hex text; spaces and dashes are for the eye. */
