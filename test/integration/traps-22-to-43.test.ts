@@ -5,8 +5,7 @@ import { bearer, exposes, guardedEngine, refusalOf, serve } from "../access/supp
 import { ChannelPeer, type ChannelRefs, upgradeStatus } from "../support/channel-peer.js";
 import { eventually } from "../support/eventually.js";
 import { FakeClock } from "../support/fake-clock.js";
-import type { JsonPeer } from "../support/json-peer.js";
-import { JsonPeer as Peer } from "../support/json-peer.js";
+import { JsonPeer } from "../support/json-peer.js";
 import { errorOf, MsgpackPeer, pack } from "../support/msgpack-peer.js";
 import { runEngine } from "../support/running-engine.js";
 import { testEngine } from "../support/test-engine.js";
@@ -28,7 +27,7 @@ test("22. a worker's telemetry socket is asked for its credentials, too, and its
     return {};
   });
   const peer = await rig.entered("/", bearer("good"));
-  const telemetry = rig.keep(new Peer(`ws://127.0.0.1:${rig.guardedPort}/otel`));
+  const telemetry = rig.keep(new JsonPeer(`ws://127.0.0.1:${rig.guardedPort}/otel`));
   assert.deepEqual((await refusalOf(telemetry)).code, "AUTH_ERROR");
   assert.equal(asked, 2);
   await peer.settle();
@@ -241,7 +240,7 @@ test("34. each end is taken once, dir is lower-case, and a channel that is over 
 test("35. a close that the engine makes carries a code and a reason, and none that an SDK takes as final", async (t) => {
   const on = await testEngine(t);
   const old = await on.json();
-  const again = await Peer.connect(on.port);
+  const again = await JsonPeer.connect(on.port);
   again.send({ type: "reattach", previous_worker_id: old.workerId, reattach_token: old.token });
   assert.deepEqual(await old.closed, { code: 4410, reason: "replaced by a newer connection" });
   const msgpack = await on.msgpack();
@@ -331,7 +330,7 @@ test("40. a trigger id registered by another worker changes hands: the former ow
 test("41. names are compared as they are shown; workers without one never collide, and are told by their ids", async (t) => {
   const on = await testEngine(t);
   await on.json({ name: "bill\u0000ing " });
-  const other = await Peer.connect(on.port);
+  const other = await JsonPeer.connect(on.port);
   other.announce({ name: "billing" });
   const rejected = await other.next();
   assert.deepEqual([rejected["code"], rejected["worker_name"]], ["WORKER_NAMESPACE_CONFLICT", "billing"]);
@@ -369,7 +368,7 @@ test("43. a fault of the engine's own in a call is an error of that call; its co
       throw new TypeError("our own mistake");
     },
   });
-  const [peer, msgpack] = [await Peer.offering(port, "f"), await MsgpackPeer.connect(port)];
+  const [peer, msgpack] = [await JsonPeer.offering(port, "f"), await MsgpackPeer.connect(port)];
   assert.deepEqual((await peer.call("engine::faulty", {})).error, {
     code: "invocation_failed",
     message: "our own mistake",
