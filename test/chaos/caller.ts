@@ -42,7 +42,7 @@ function jsonCaller(): Caller {
     connect: () => peer.connect(),
     call(function_id, n) {
       const invocation_id = randomUUID();
-      const frame = { type: "invokefunction", invocation_id, function_id, data: { n } };
+      const frame = { type: "invokefunction", invocation_id, function_id, data: { n, twin: n } };
       if (peer.send(frame)) account.sent(invocation_id, n);
     },
     cast: (function_id) =>
@@ -84,8 +84,8 @@ class MsgpackCaller implements Caller {
     if (handle === 0) this.#resolve();
     const hasLeft =
       handle === 0
-        ? this.#peer.send([1, call, id, timeoutMs, 0, null, pack({ n })])
-        : this.#peer.sendRaw(canonicalCall(call, handle, pack({ n }), timeoutMs));
+        ? this.#peer.send([1, call, id, timeoutMs, 0, null, pack({ n, twin: n })])
+        : this.#peer.sendRaw(canonicalCall(call, handle, pack({ n, twin: n }), timeoutMs));
     if (!hasLeft) return;
     account.sent(String(call), n);
     this.#functions.set(String(call), id);
