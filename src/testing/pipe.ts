@@ -84,10 +84,11 @@ export class Pipe {
     for (const piece of splitBytes(bytes, line.random)) this.#push(piece);
   }
 
-  /** Half of it arrives. */
+  /** Half of what is next arrives. Never bytes out of their order: a line may lose the end of a stream, and not its middle. */
   #cutWithin(bytes: Buffer): void {
-    const { to, cut } = this.#parts;
-    to.write(bytes.subarray(0, bytes.length >> 1));
+    const { to, cut, line } = this.#parts;
+    const next = this.#queue[0]?.bytes ?? bytes;
+    if (!line.isStalled) to.write(next.subarray(0, next.length >> 1));
     cut();
   }
 

@@ -27,7 +27,7 @@ function behave(say: () => void, fail: () => void, broken: () => void): void {
 }
 
 /** What caller.ts sends: its value twice, so that bytes spoiled on the way here are told from answers that went astray. */
-function valueOf(data: unknown): number | null {
+function askedValue(data: unknown): number | null {
   const { n = null, twin = n } = (data ?? {}) as { n?: number; twin?: number }; // null of casts
   if (n !== twin) throw new Error(`a call came spoiled: ${JSON.stringify(data)}`); // ends this process, which is a violation
   return n;
@@ -40,7 +40,7 @@ function jsonWorker(): JsonActor {
     if (frame.type !== "invokefunction") return;
     const { invocation_id, function_id } = frame;
     const answer = { type: "invocationresult", invocation_id, function_id };
-    const result = valueOf(frame.data);
+    const result = askedValue(frame.data);
     behave(
       () => peer.send({ ...answer, result }),
       () => peer.send({ ...answer, error: FAILED }),
@@ -60,7 +60,7 @@ function jsonWorker(): JsonActor {
 function msgpackWorker(): MsgpackActor {
   const take = ([kind, ticket, , , , , payload]: unknown[]): void => {
     if (kind !== 1) return;
-    const n = valueOf(value(payload));
+    const n = askedValue(value(payload));
     const call = ticket as number; // the engine sends canonical records
     behave(
       () => peer.sendRaw(canonicalAnswer(2, call, pack(n))),
