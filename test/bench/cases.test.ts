@@ -13,7 +13,7 @@ const context: Context = {
   engine: {},
   progress: () => {},
   giveUp: ({ title }, why) => {
-    throw new Error(`${title} cannot be measured`, { cause: why });
+    throw new Error(`${title} cannot be measured: ${String(why)}`, { cause: why });
   },
 };
 

@@ -320,6 +320,7 @@ describe("a configuration that becomes invalid", parallel, () => {
     assert.match((await it.run("status")).out, /INVALID, the last good one[\s\S]*config\.yaml:5:/);
     it.write(`${good}  - ${sleeper(it, "b")}\n`);
     await it.entered("b", "ready");
+    await it.logged((line) => line.msg === "configuration applied"); // told once all of it is done
     assert.equal((await health(it))["config"], "in_force");
     assert.match((await it.run("ps")).out, new RegExp(`a +ready +${pid}`));
   });
