@@ -1,5 +1,6 @@
 // `engine::top`: everything that `tercet top` shows, as figures since the engine started; whoever asks twice sees what happened in between.
 
+import { checkMayControl } from "../access/controller.js";
 import type { Metrics } from "../metrics.js";
 import type { Functions } from "../registry/functions.js";
 import { INDEX_MASK } from "../registry/slots.js";
@@ -44,13 +45,15 @@ interface FunctionRow {
   p99_ms: number | null;
 }
 
+/** Names of every namespace are in the answer, and asking makes each call cost a look-up: it is for those who may control the engine. Throws FORBIDDEN. */
 export function top(engine: Watched, startedAtMs: number): Builtin {
   return {
     id: TOP,
     description:
       "Tells what the engine does now: counters, gauges, durations of calls, the busiest workers and functions. Calls are counted by function while somebody asks.",
     response_format: { type: "object" },
-    handle(input) {
+    handle(input, caller) {
+      checkMayControl(TOP, caller);
       objectInput(TOP, input);
       return JSON.stringify({
         version: ENGINE_VERSION,
