@@ -7,6 +7,9 @@ import { type Dirent, readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { type Digest, digestOf } from "./digest.js";
 
+/** What tools keep below node_modules: it is no package, and changes while others fill it. */
+const CACHE = ".cache";
+
 export const KINDS = ["package.json", "README", "licence"] as const;
 export type Kind = (typeof KINDS)[number] | "volume";
 
@@ -39,6 +42,7 @@ export function kindOf(path: string): (typeof KINDS)[number] | undefined {
 function* filesBelow(folder: string): Generator<string> {
   for (const entry of entriesOf(folder)) {
     const path = join(folder, entry.name);
+    if (entry.name === CACHE) continue;
     if (entry.isDirectory()) yield* filesBelow(path);
     else if (entry.isFile()) yield path;
   }

@@ -23,7 +23,20 @@ function documentSizes(): number[] {
     `${name}-*`,
   ]);
   const tests = [...names, ...licences].flatMap((name) => ["-o", "-iname", name]).slice(1);
-  const found = execFileSync("find", [MODULES, "-type", "f", "(", ...tests, ")", "-printf", "%s\\n"]);
+  const found = execFileSync("find", [
+    MODULES,
+    "-name",
+    ".cache",
+    "-prune",
+    "-o",
+    "-type",
+    "f",
+    "(",
+    ...tests,
+    ")",
+    "-printf",
+    "%s\\n",
+  ]);
   return String(found).trim().split("\n").map(Number);
 }
 
